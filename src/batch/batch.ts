@@ -1,0 +1,209 @@
+/**
+ * The Batch: the unit that moves through a pipeline. A block of NDJSON bytes, the lines of it that
+ * are meant, where it came from, and the lease that it holds. Immutable: a transform returns another
+ * batch, which may share the bytes. Objects are parsed from a line only when a stage asks for them.
+ *
+ *   bytes  {"a":1}\n{"a":2}\n{"a":3}\n
+ *   lines  [0,7,  16,23]                 two of three lines selected: start, end without the newline
+ */
+import type { JsonObject } from '../record/json.ts'
+import type { Lease, Outcome } from './lease.ts'
+
+/** Where the lines of a batch came from. Order is kept within one origin. */
+export interface Origin {
+  /** Name of the source component. */
+  readonly source: string
+  /** The connection, file or peer within that source, in words a user would recognise. */
+  readonly peer?: string
+  /** Facts about the sender that its first message told, such as host, proc and pid. */
+  readonly process?: JsonObject
+}
+
+const NEWLINE = 0x0a
+
+export class Batch {
+  /** The block. Bytes outside `lines` are not part of the batch. */
+  readonly bytes: Buffer
+  /** Start and end offsets of each line, in order: `[start0, end0, start1, end1, …]`. */
+  readonly lines: Uint32Array
+  readonly origin: Origin
+  readonly lease: Lease
+  /** Which named output of a transform this batch leaves by; undefined for the only one. */
+  readonly output: string | undefined
+  #records: (JsonObject | undefined)[] | undefined
+  #size = -1
+
+  constructor(
+    bytes: Buffer,
+    lines: Uint32Array,
+    origin: Origin,
+    lease: Lease,
+    records?: (JsonObject | undefined)[],
+    output?: string,
+  ) {
+    this.bytes = bytes
+    this.lines = lines
+    this.origin = origin
+    this.lease = lease
+    this.output = output
+    this.#records = records
+  }
+
+  /** A batch of whole lines of text, each a JSON object without line breaks. */
+  static ofLines(lines: readonly string[], origin: Origin, lease: Lease): Batch {
+    const bytes = Buffer.from(lines.length > 0 ? `${lines.join('\n')}\n` : '')
+    return new Batch(bytes, indexLines(bytes), origin, lease)
+  }
+
+  /** A batch of objects, written as JSON. */
+  static ofRecords(records: readonly JsonObject[], origin: Origin, lease: Lease): Batch {
+    const batch = Batch.ofLines(
+      records.map(record => JSON.stringify(record)),
+      origin,
+      lease,
+    )
+    batch.#records = [...records]
+    return batch
+  }
+
+  /** How many lines the batch has. */
+  get count(): number {
+    return this.lines.length >>> 1
+  }
+
+  /** How many bytes the lines take when written out, newlines included. */
+  get size(): number {
+    if (this.#size < 0) {
+      let size = 0
+      for (let i = 0; i < this.lines.length; i += 2) {
+        size += (this.lines[i + 1] as number) - (this.lines[i] as number) + 1
+      }
+      this.#size = size
+    }
+    return this.#size
+  }
+
+  /** The bytes of one line, without its newline. Shares memory with the batch. */
+  line(row: number): Buffer {
+    return this.bytes.subarray(this.lines[row * 2], this.lines[row * 2 + 1])
+  }
+
+  /** One line as text. */
+  text(row: number): string {
+    return this.bytes.toString('utf8', this.lines[row * 2], this.lines[row * 2 + 1])
+  }
+
+  /** One line as an object, parsed once. Do not change it: other routes may hold the same. */
+  record(row: number): JsonObject {
+    this.#records ??= new Array(this.count)
+    let record = this.#records[row]
+    if (record === undefined) {
+      record = JSON.parse(this.text(row)) as JsonObject
+      this.#records[row] = record
+    }
+    return record
+  }
+
+  /** The same lines, in the order given by their row numbers, fewer or all; the lease goes along. */
+  select(rows: readonly number[] | Uint32Array, lease = this.lease): Batch {
+    const lines = new Uint32Array(rows.length * 2)
+    const records = this.#records && new Array<JsonObject | undefined>(rows.length)
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i] as number
+      lines[i * 2] = this.lines[row * 2] as number
+      lines[i * 2 + 1] = this.lines[row * 2 + 1] as number
+      if (records) records[i] = this.#records?.[row]
+    }
+    return new Batch(this.bytes, lines, this.origin, lease, records, this.output)
+  }
+
+  /**
+   * The batch with some lines replaced: `texts[row]` is the new text of a line (JSON on one line), or
+   * undefined where the line stays as it is, byte for byte. Returns itself if nothing changes.
+   */
+  replace(texts: readonly (string | undefined)[]): Batch {
+    const parts: Buffer[] = []
+    const lines = new Uint32Array(this.lines.length)
+    const records = this.#records && new Array<JsonObject | undefined>(this.count)
+    let changed = false
+    let at = 0
+    for (let row = 0; row < this.count; row++) {
+      const text = texts[row]
+      const part = text === undefined ? this.line(row) : Buffer.from(text)
+      if (text !== undefined) changed = true
+      else if (records) records[row] = this.#records?.[row]
+      lines[row * 2] = at
+      at += part.length
+      lines[row * 2 + 1] = at++
+      parts.push(part)
+    }
+    if (!changed) return this
+    const bytes = Buffer.allocUnsafeSlow(at)
+    for (let row = 0; row < parts.length; row++) {
+      bytes.set(parts[row] as Buffer, lines[row * 2])
+      bytes[lines[row * 2 + 1] as number] = NEWLINE
+    }
+    return new Batch(bytes, lines, this.origin, this.lease, records, this.output)
+  }
+
+  /** The same batch leaving by a named output, under its own lease where it goes several ways. */
+  to(output: string): Batch {
+    return new Batch(this.bytes, this.lines, this.origin, this.lease, this.#records, output)
+  }
+
+  /** The same lines under another lease. */
+  under(lease: Lease): Batch {
+    return new Batch(this.bytes, this.lines, this.origin, lease, this.#records, this.output)
+  }
+
+  /** The lines as one buffer, each ended by a newline; shares memory when they lie side by side. */
+  toBuffer(): Buffer {
+    const { lines } = this
+    if (lines.length === 0) return Buffer.alloc(0)
+    let together = true
+    for (let i = 2; i < lines.length && together; i += 2) {
+      together = lines[i] === (lines[i - 1] as number) + 1
+    }
+    const start = lines[0] as number
+    const end = lines[lines.length - 1] as number
+    if (together && this.bytes[end] === NEWLINE) return this.bytes.subarray(start, end + 1)
+    const out = Buffer.allocUnsafeSlow(this.size)
+    let at = 0
+    for (let i = 0; i < lines.length; i += 2) {
+      at += this.bytes.copy(out, at, lines[i], lines[i + 1])
+      out[at++] = NEWLINE
+    }
+    return out
+  }
+
+  /**
+   * The batch as it should be kept for a while: parsed objects forgotten, and copied out of its block
+   * when it uses less than half of it, so that memory held is memory counted.
+   */
+  compact(): Batch {
+    if (this.size * 2 >= this.bytes.buffer.byteLength) {
+      return new Batch(this.bytes, this.lines, this.origin, this.lease, undefined, this.output)
+    }
+    const bytes = Buffer.allocUnsafeSlow(this.size)
+    this.toBuffer().copy(bytes)
+    return new Batch(bytes, indexLines(bytes), this.origin, this.lease, undefined, this.output)
+  }
+
+  /** Ends this route's hold on the lease. */
+  release(outcome: Outcome): void {
+    this.lease.release(outcome)
+  }
+}
+
+/** Offsets of the lines of a block, as Batch keeps them. A last line without newline counts. */
+export function indexLines(bytes: Buffer): Uint32Array {
+  const lines: number[] = []
+  let start = 0
+  while (start < bytes.length) {
+    const newline = bytes.indexOf(NEWLINE, start)
+    const end = newline < 0 ? bytes.length : newline
+    lines.push(start, end)
+    start = end + 1
+  }
+  return Uint32Array.from(lines)
+}
