@@ -15,7 +15,7 @@ export interface Clock {
   now(): number
   /** Milliseconds on a clock that never jumps: for every wait and duration. */
   monotonic(): number
-  /** Calls back once after a delay in milliseconds. Does not keep the process alive. */
+  /** Calls back once after a delay in milliseconds. */
   after(delay: number, callback: () => void): Cancel
   /** Calls back again and again, a period in milliseconds apart. Does not keep the process alive. */
   every(period: number, callback: () => void): Cancel

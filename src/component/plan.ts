@@ -15,6 +15,12 @@ export interface InputRef {
 
 export interface PlannedSource {
   readonly id: string
+  /**
+   * Changes when the component's own declaration does (type and options after interpolation, secrets
+   * included, as a SHA-256 in hex; a source's buffer and a sink's queue too; inputs not). A reload
+   * keeps running what has the same.
+   */
+  readonly signature: string
   readonly component: Source
   /** As `component.options` gives them; only `component.create` knows their shape. */
   readonly options: unknown
@@ -24,6 +30,8 @@ export interface PlannedSource {
 
 export interface PlannedTransform {
   readonly id: string
+  /** See PlannedSource. */
+  readonly signature: string
   readonly component: Transform
   readonly options: unknown
   readonly inputs: readonly InputRef[]
@@ -41,6 +49,8 @@ export interface PlannedQueue {
 
 export interface PlannedSink {
   readonly id: string
+  /** See PlannedSource. */
+  readonly signature: string
   readonly component: Sink
   readonly options: unknown
   readonly inputs: readonly InputRef[]

@@ -6,7 +6,6 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
   after(delay: number, callback: () => void): Cancel {
     const timer = setTimeout(callback, delay)
-    timer.unref()
     return () => clearTimeout(timer)
   },
   every(period: number, callback: () => void): Cancel {
