@@ -9,15 +9,10 @@
 
 import { join } from 'node:path'
 import type { Clock, Context, Telemetry } from '../component/context.ts'
-import type {
-  InputRef,
-  Plan,
-  PlannedSink,
-  PlannedSource,
-  PlannedTransform,
-} from '../component/plan.ts'
+import type { Plan, PlannedSink, PlannedSource, PlannedTransform } from '../component/plan.ts'
 import { contextOf, type Surroundings } from './context.ts'
-import type { Junction, Receiver } from './junction.ts'
+import { type Kind, keeps, kept, labelsOf, receiversOf, type Stages, without } from './graph.ts'
+import type { Junction } from './junction.ts'
 import type { Log } from './log.ts'
 import { MeterStore } from './meters.ts'
 import { RejectStore } from './rejects.ts'
@@ -42,14 +37,6 @@ export interface Health {
   readonly ok: boolean
   readonly why?: string
 }
-
-interface Stages {
-  readonly sources: Map<string, SourceStage>
-  readonly transforms: Map<string, TransformStage>
-  readonly sinks: Map<string, SinkStage>
-}
-
-type Kind = 'source' | 'transform' | 'sink'
 
 export class Edge {
   readonly meters = new MeterStore()
@@ -313,60 +300,5 @@ export class Edge {
       cancel = this.#options.clock.after(limit, () => resolve(undefined))
     })
     return Promise.race([work, late]).finally(() => cancel())
-  }
-}
-
-function labelsOf(kind: Kind, id: string, type: string): Record<string, string> {
-  return { component_id: id, component_kind: kind, component_type: type }
-}
-
-/** The running stage of a component that has not changed. */
-function kept<Stage extends { planned: { signature: string; component: { name: string } } }>(
-  running: ReadonlyMap<string, Stage>,
-  planned: { id: string; signature: string; component: { name: string } },
-): Stage | undefined {
-  const stage = running.get(planned.id)
-  const same =
-    stage?.planned.signature === planned.signature &&
-    stage.planned.component.name === planned.component.name
-  return same ? stage : undefined
-}
-
-function keeps(
-  planned: readonly { id: string; signature: string }[],
-  one: { id: string; signature: string },
-): boolean {
-  return planned.some(other => other.id === one.id && other.signature === one.signature)
-}
-
-/** The stages of `a` that `b` does not have. */
-function without(a: Stages, b: Stages): Stages {
-  const difference = <T>(of: Map<string, T>, from: Map<string, T>) =>
-    new Map([...of].filter(([id, stage]) => from.get(id) !== stage))
-  return {
-    sources: difference(a.sources, b.sources),
-    transforms: difference(a.transforms, b.transforms),
-    sinks: difference(a.sinks, b.sinks),
-  }
-}
-
-/** Who reads each output of a component, by the inputs that a plan gives. */
-function receiversOf(plan: Plan, stages: Stages) {
-  const readers: { inputs: readonly InputRef[]; receiver: Receiver }[] = []
-  const consumers: readonly (PlannedTransform | PlannedSink)[] = [...plan.transforms, ...plan.sinks]
-  for (const { id, inputs } of consumers) {
-    const receiver = stages.transforms.get(id) ?? stages.sinks.get(id)
-    if (receiver) readers.push({ inputs, receiver })
-  }
-  return (id: string): Map<string, Receiver[]> => {
-    const receivers = new Map<string, Receiver[]>()
-    for (const { inputs, receiver } of readers) {
-      for (const input of inputs) {
-        if (input.id !== id) continue
-        const output = input.output ?? ''
-        receivers.set(output, [...(receivers.get(output) ?? []), receiver])
-      }
-    }
-    return receivers
   }
 }

@@ -1,0 +1,57 @@
+/**
+ * Sends the edge's own metrics to a StatsD server at an interval, through hot-shots, so that the edge
+ * shows up in the same dashboards as what it carries.
+ */
+import { StatsD } from 'hot-shots'
+import type { Cancel, Clock, Logger } from '../component/context.ts'
+import type { PlannedTelemetry } from '../component/plan.ts'
+import type { JsonObject } from '../record/json.ts'
+
+/**
+ * Starts reporting; counters go as what was added since the last report, gauges as they are.
+ * The result ends it, after a last report.
+ */
+export function startReport(
+  planned: PlannedTelemetry,
+  metrics: () => JsonObject[],
+  clock: Clock,
+  log: Logger,
+): Cancel {
+  const { statsd: address } = planned
+  const client = new StatsD({
+    ...('path' in address
+      ? { path: address.path, protocol: 'stream' as const }
+      : {
+          host: address.host,
+          port: address.port,
+          protocol: address.scheme === 'tcp' ? ('tcp' as const) : ('udp' as const),
+        }),
+    prefix: planned.prefix,
+    globalTags: planned.tags,
+    maxBufferSize: 1400,
+    bufferFlushInterval: 1000,
+    errorHandler: error => log.warn(`the edge's own metrics could not be sent: ${error.message}`),
+  })
+  const before = new Map<string, number>()
+  const report = () => {
+    for (const record of metrics()) {
+      const { _metric: name, _metric_type: type, _value: value, _time, ...tags } = record
+      if (typeof name !== 'string' || typeof value !== 'number') continue
+      const labels = Object.fromEntries(Object.entries(tags).map(([k, v]) => [k, String(v)]))
+      if (type === 'gauge') {
+        client.gauge(name, value, labels)
+        continue
+      }
+      const key = `${name}${JSON.stringify(labels)}`
+      const added = value - (before.get(key) ?? 0)
+      before.set(key, value)
+      if (added > 0) client.increment(name, added, labels)
+    }
+  }
+  const cancel = clock.every(planned.interval, report)
+  return () => {
+    cancel()
+    report()
+    client.close()
+  }
+}
