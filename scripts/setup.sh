@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Brings what a checkout lacks: npm packages, the build, and for "test" and "bench" the Debian
+# packages whose programs take part. Does nothing that is done already.
+#   setup.sh          packages and build
+#   setup.sh test     and what the tests talk to
+#   setup.sh bench    and the peers of the benchmark
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+debian() {
+  local missing=()
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "installing Debian packages: ${missing[*]}"
+    apt-get update -qq >/dev/null 2>&1 || true
+    # Servers are started by the tests with their own files; the packages' own services stay off.
+    if DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then return; fi
+  fi
+  say "not installed: ${missing[*]}. Tests that need them are skipped; install them with: sudo apt-get install --no-install-recommends ${missing[*]}"
+}
+
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  say "installing npm packages"
+  npm ci --no-audit --no-fund >/dev/null
+  touch node_modules/.package-lock.json
+fi
+if [ ! -e dist/cli/main.js ] || [ -n "$(find src tsconfig.json package.json -newer dist/cli/main.js -print -quit)" ]; then
+  say "building"
+  npm run --silent build
+  touch dist/cli/main.js
+fi
+case "${1:-}" in
+  test) debian jq socat netcat-openbsd zstd openssl collectd-core radosgw ceph-mon ceph-osd ceph-common ;;
+  bench) debian jq socat rsyslog syslog-ng-core ;;
+esac
