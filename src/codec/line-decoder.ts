@@ -4,10 +4,11 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { indexLines, type Origin } from '../batch/batch.ts'
+import type { Budget } from '../batch/lease.ts'
 import type { Context } from '../component/context.ts'
 import type { JsonObject } from '../record/json.ts'
 import { JsonLines, withoutReturn } from './json-lines.ts'
-import { LineBuffer } from './line-buffer.ts'
+import { allowanceFor, LineBuffer, tellTooLong } from './line-buffer.ts'
 
 export interface DecoderOptions {
   format: 'ndjson' | 'lines'
@@ -15,6 +16,8 @@ export interface DecoderOptions {
   maxLineBytes: number
   /** Deepest nesting of objects and arrays; 1000 unless told. */
   maxDepth?: number
+  /** Bytes of unfinished lines that all streams of a source may hold together. */
+  allowance?: Budget
 }
 
 /** Whole lines that passed, in order. */
@@ -40,14 +43,10 @@ export class LineDecoder {
     this.#origin = origin
     this.#context = context
     this.#json = new JsonLines(context, options.maxDepth)
-    this.#buffer = new LineBuffer(options.maxLineBytes, (head, length) =>
-      context.reject({
-        reason: 'line_too_long',
-        explanation: `The line is ${length} bytes long; max_line_bytes allows ${options.maxLineBytes}.`,
-        bytes: head,
-        length,
-        origin,
-      }),
+    this.#buffer = new LineBuffer(
+      options.maxLineBytes,
+      tellTooLong(options.maxLineBytes, () => origin, context),
+      options.allowance,
     )
   }
 
@@ -126,5 +125,24 @@ export class LineDecoder {
     }
     const bytes = Buffer.from(`${texts.join('\n')}\n`)
     return { bytes, lines: indexLines(bytes), records }
+  }
+}
+
+/** Makes a decoder for each stream of one source; they share an allowance for unfinished lines. */
+export function lineDecoders(
+  options: { format: 'ndjson' | 'lines'; max_line_bytes: number },
+  context: Context,
+) {
+  const { format, max_line_bytes: maxLineBytes } = options
+  const allowance = allowanceFor(maxLineBytes)
+  return (origin: Origin, emit: (block: DecodedBlock, origin: Origin) => void) => {
+    const decoder = new LineDecoder({ format, maxLineBytes, allowance }, origin, context)
+    const pass = (block: DecodedBlock | undefined) => {
+      if (block) emit(block, origin)
+    }
+    return {
+      push: (chunk: Buffer) => pass(decoder.push(chunk)),
+      end: () => pass(decoder.end()),
+    }
   }
 }

@@ -7,6 +7,7 @@ import net from 'node:net'
 import { dirname } from 'node:path'
 import tls from 'node:tls'
 import { Observable } from 'rxjs'
+import { z } from 'zod'
 import { type Address, formatAddress } from '../component/address.ts'
 import type { Context } from '../component/context.ts'
 import { readServerTls, type ServerTls } from './tls.ts'
@@ -23,6 +24,20 @@ export interface ListenOptions {
   max_connections?: number | undefined
   /** Permissions of a unix socket's file; 0600 unless told. */
   mode?: number | undefined
+}
+
+/** The `mode` option of sources that listen on unix sockets. */
+export function socketMode() {
+  const message = 'write the permissions in octal and in quotes, as in "0660"'
+  return z
+    .string(message)
+    .regex(/^0?[0-7]{3}$/, message)
+    .transform(text => Number.parseInt(text, 8))
+    .prefault('0600')
+    .describe(
+      "Permissions of the socket's file, in octal and in quotes. Who may write to it may connect.",
+    )
+    .meta({ examples: ['0660'] })
 }
 
 /** An address that cannot be listened on. */

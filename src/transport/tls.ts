@@ -15,12 +15,12 @@ export function serverTls() {
       .string()
       .min(1)
       .describe('PEM file with the certificate of this server, followed by its intermediates.')
-      .meta({ examples: ['/etc/scopeline/server.pem'] }),
+      .meta({ unit: 'file', examples: ['/etc/scopeline/server.pem'] }),
     key: z
       .string()
       .min(1)
       .describe('PEM file with the private key of the certificate.')
-      .meta({ examples: ['/etc/scopeline/server-key.pem'] }),
+      .meta({ unit: 'file', examples: ['/etc/scopeline/server-key.pem'] }),
     ca: z
       .string()
       .min(1)
@@ -28,7 +28,7 @@ export function serverTls() {
       .describe(
         'PEM file with the authorities that sign client certificates. Needed when `client_certificate` is not `none`.',
       )
-      .meta({ examples: ['/etc/scopeline/clients-ca.pem'] }),
+      .meta({ unit: 'file', examples: ['/etc/scopeline/clients-ca.pem'] }),
     client_certificate: z
       .enum(['none', 'optional', 'required'])
       .default('none')
@@ -49,19 +49,19 @@ export function clientTls() {
       .describe(
         'PEM file with the authorities to trust. The well-known public authorities are trusted when it is left out.',
       )
-      .meta({ examples: ['/etc/scopeline/ca.pem'] }),
+      .meta({ unit: 'file', examples: ['/etc/scopeline/ca.pem'] }),
     cert: z
       .string()
       .min(1)
       .optional()
       .describe('PEM file with the certificate that this client shows. Needs `key`.')
-      .meta({ examples: ['/etc/scopeline/client.pem'] }),
+      .meta({ unit: 'file', examples: ['/etc/scopeline/client.pem'] }),
     key: z
       .string()
       .min(1)
       .optional()
       .describe('PEM file with the private key of `cert`.')
-      .meta({ examples: ['/etc/scopeline/client-key.pem'] }),
+      .meta({ unit: 'file', examples: ['/etc/scopeline/client-key.pem'] }),
     server_name: z
       .string()
       .min(1)
