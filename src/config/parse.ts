@@ -1,0 +1,323 @@
+/**
+ * Reads YAML 1.2 into a tree that knows where everything stands. Every syntax error is told in a
+ * sentence of ours; anchors, aliases and `<<` are followed, but never into an endless or huge tree.
+ */
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  parseDocument,
+  type Scalar,
+} from 'yaml'
+import type { Findings } from './diagnose.ts'
+import type { Located, LocatedEntry, LocatedMap, LocatedScalar, Place } from './located.ts'
+
+/** No real configuration has so many values; a tree of aliases to aliases has more at once. */
+const MOST_VALUES = 200_000
+
+const STYLES: Record<string, LocatedScalar['style']> = {
+  PLAIN: 'plain',
+  QUOTE_SINGLE: 'single',
+  QUOTE_DOUBLE: 'double',
+  BLOCK_LITERAL: 'literal',
+  BLOCK_FOLDED: 'folded',
+}
+
+/** Reads the text of `findings`. Undefined if it is so broken that nothing more can be said about it. */
+export function parse(findings: Findings): Located | undefined {
+  const { text } = findings
+  let document: Document
+  try {
+    document = parseDocument(text, { uniqueKeys: true, prettyErrors: false, version: '1.2' })
+  } catch (error) {
+    // The parser descends: nesting beyond the stack's depth ends here.
+    const message = error instanceof RangeError ? 'the values are nested too deep' : String(error)
+    findings.add({ code: 'SCOPE_CONFIG_SYNTAX', at: { start: 0, end: 1 }, message })
+    return undefined
+  }
+  const broken = reportSyntax(document, findings)
+  if (broken) return undefined
+  const { contents } = document
+  if (!contents || (isScalar(contents) && contents.value === null)) {
+    findings.add({
+      code: 'SCOPE_CONFIG_SYNTAX',
+      at: { start: 0, end: 0 },
+      message: 'the file is empty',
+      hint: 'It needs at least "sources:" and "sinks:".',
+    })
+    return undefined
+  }
+  return new TreeMaker(findings).make(contents as Node)
+}
+
+/** Reports syntax errors, the first of each line. True if the tree cannot be trusted. */
+function reportSyntax(document: Document, findings: Findings): boolean {
+  let broken = false
+  const lines = new Set<number>()
+  for (const problem of [...document.errors, ...document.warnings]) {
+    const [start, end] = problem.pos
+    const place = { start: Math.min(start, findings.text.length), end }
+    const duplicate = problem.code === 'DUPLICATE_KEY'
+    if (!duplicate && problem.code !== 'TAG_RESOLVE_FAILED') broken = true
+    const { line } = findings.position(place.start)
+    if (lines.has(line) && !duplicate) continue
+    lines.add(line)
+    if (duplicate) {
+      const key = /^(?:"[^"]*"|'[^']*'|[^:\s]+)/.exec(findings.text.slice(start))?.[0] ?? ''
+      findings.add({
+        code: 'SCOPE_CONFIG_DUPLICATE',
+        at: { start, end: start + Math.max(key.length, 1) },
+        message: `${key} is written twice in the same mapping`,
+        hint: 'Keep one of them, or give one another name.',
+      })
+    } else {
+      findings.add({ code: 'SCOPE_CONFIG_SYNTAX', at: place, ...sentence(problem, findings) })
+    }
+  }
+  return broken
+}
+
+/** The sentence for a syntax error, and what to do. */
+function sentence(
+  problem: { code: string; message: string; pos: readonly [number, number] },
+  findings: Findings,
+): { message: string; hint?: string } {
+  const { text } = findings
+  const [at] = problem.pos
+  const lineStart = text.lastIndexOf('\n', at - 1) + 1
+  const line = text.slice(
+    lineStart,
+    text.indexOf('\n', at) < 0 ? undefined : text.indexOf('\n', at),
+  )
+  // A `{` ends a plain word inside [ ] and { }, which is the usual reason for an error near `${`.
+  if (/[[{,:]\s*[^\s"']*\$\{/.test(line) && /[[{]/.test(line.replaceAll('${', ''))) {
+    return {
+      message: 'a ${…} inside [ ] or { } must be in quotes',
+      hint: "Write '${NAME}', or put the value on a line of its own.",
+    }
+  }
+  switch (problem.code) {
+    case 'TAB_AS_INDENT':
+      return { message: 'a tab is used for indentation', hint: 'Use spaces.' }
+    case 'BLOCK_AS_IMPLICIT_KEY':
+      if (/^\s*-/.test(line)) return INDENTATION
+      return /^\s*(?:- )?[^\s"'#]+:\s.*:(?:\s|$)/.test(line)
+        ? {
+            message: 'a second ":" follows in the same value',
+            hint: 'Put the value in quotes if it holds ": ", or start a new line.',
+          }
+        : INDENTATION
+    case 'MULTILINE_IMPLICIT_KEY':
+      return {
+        message: 'expected ":" after the key',
+        hint: 'Write "key: value", or indent the line if it belongs to the value above.',
+      }
+    case 'BAD_INDENT':
+      return /flow/i.test(problem.message)
+        ? {
+            message: 'the "[" or "{" before this is not closed',
+            hint: 'Add the missing "]" or "}".',
+          }
+        : INDENTATION
+    case 'MISSING_CHAR':
+      if (/quote/.test(problem.message))
+        return { message: 'the quoted text before this is not closed' }
+      if (/flow|Flow/.test(problem.message)) {
+        const wanted = /(\S)$/.exec(problem.message)?.[1] ?? ']'
+        return { message: `expected "${wanted}" to close what was opened before` }
+      }
+      if (/implicit map key|mapping/i.test(problem.message))
+        return { message: 'expected ":" after the key' }
+      return {
+        message: 'a character is missing here',
+        hint: 'Look for a missing ":", "," or quote.',
+      }
+    case 'BAD_SCALAR_START':
+      return {
+        message: `a value may not start with ${text[at] ?? 'this character'}`,
+        hint: 'Put the value in quotes.',
+      }
+    case 'BAD_DQ_ESCAPE':
+      return {
+        message: `${text.slice(at, at + 2)} is not an escape that "…" knows`,
+        hint: "Double the backslash, or use single quotes: in '…' a backslash is only a backslash.",
+      }
+    case 'MULTIPLE_DOCS':
+      return {
+        message: 'a second document starts here',
+        hint: 'A configuration is one document: remove the "---".',
+      }
+    case 'TAG_RESOLVE_FAILED':
+      return {
+        message: `${text.slice(at, problem.pos[1])} is not a tag that configurations know`,
+        hint: 'For a secret write ${file:/path} or ${NAME}; otherwise remove the tag.',
+      }
+    case 'UNEXPECTED_TOKEN':
+      return {
+        message: 'this does not belong here',
+        hint: 'Look for a missing quote, comma or line break before it, or a "-" among "key: value" lines.',
+      }
+    case 'BAD_ALIAS':
+      return {
+        message: 'a name must follow "*"',
+        hint: 'Put the value in quotes if it starts with "*".',
+      }
+    case 'BAD_PROP_ORDER':
+    case 'MULTIPLE_ANCHORS':
+    case 'MULTIPLE_TAGS':
+      return { message: 'an anchor or tag stands at the wrong place' }
+    default:
+      return { message: `this is not YAML (${problem.code.toLowerCase().replaceAll('_', ' ')})` }
+  }
+}
+
+const INDENTATION = {
+  message: 'the indentation does not fit the lines before it',
+  hint: 'Lines that belong together start at the same column.',
+}
+
+/** Turns the parser's nodes into located ones. */
+class TreeMaker {
+  readonly #findings: Findings
+  /** What each anchor seen so far stands for; undefined while its own value is being read. */
+  readonly #anchors = new Map<string, { made: Located; weight: number } | undefined>()
+  #weight = 0
+  #tooMany = false
+
+  constructor(findings: Findings) {
+    this.#findings = findings
+  }
+
+  /** The tree, or undefined when its aliases make it too large. */
+  make(node: Node): Located | undefined {
+    const made = this.#make(node)
+    return this.#tooMany ? undefined : made
+  }
+
+  #make(node: Node | null): Located {
+    const before = this.#weight
+    this.#weight++
+    if (isAlias(node)) return this.#follow(node.source, place(node))
+    const anchor = node && 'anchor' in node ? (node.anchor as string | undefined) : undefined
+    if (anchor !== undefined) this.#anchors.set(anchor, undefined)
+    const made = this.#plain(node)
+    if (anchor !== undefined) {
+      this.#anchors.set(anchor, { made, weight: this.#weight - before })
+    }
+    return made
+  }
+
+  #plain(node: Node | null): Located {
+    if (isMap(node)) return this.#map(node.items as Pair[], place(node))
+    if (isSeq(node)) {
+      const items = (node.items as (Node | null)[]).map(item => this.#make(item))
+      return { kind: 'list', items, ...place(node) }
+    }
+    if (isScalar(node)) return this.#scalar(node)
+    return nothing({ start: 0, end: 0 })
+  }
+
+  #follow(name: string, at: Place): Located {
+    const target = this.#anchors.get(name)
+    if (target) {
+      this.#weight += target.weight
+      if (this.#weight > MOST_VALUES && !this.#tooMany) {
+        this.#tooMany = true
+        this.#findings.add({
+          code: 'SCOPE_CONFIG_SYNTAX',
+          at,
+          message: `following *${name} makes the configuration larger than ${MOST_VALUES} values`,
+        })
+      }
+      return this.#tooMany ? nothing(at) : target.made
+    }
+    const message = this.#anchors.has(name)
+      ? `*${name} stands inside what it refers to`
+      : `*${name} refers to an anchor that is not defined before it`
+    const hint = this.#anchors.has(name)
+      ? undefined
+      : `Define it with &${name} above, or quote the value if it should start with "*".`
+    this.#findings.add({ code: 'SCOPE_CONFIG_SYNTAX', at, message, hint })
+    return { ...nothing(at), failed: true }
+  }
+
+  #map(pairs: readonly Pair[], at: Place): LocatedMap {
+    const entries: LocatedEntry[] = []
+    const merged: LocatedMap[] = []
+    for (const pair of pairs) {
+      const { key } = pair
+      if (!isScalar(key) || key.value === null || key.value === '') {
+        const keyPlace = key ? place(key) : at
+        this.#findings.add({
+          code: 'SCOPE_CONFIG_SYNTAX',
+          at: keyPlace,
+          message: 'a key must be a name',
+        })
+        continue
+      }
+      const keyPlace = place(key)
+      const name = String(key.type === 'PLAIN' ? (key.source ?? key.value) : key.value)
+      const value = pair.value
+        ? this.#make(pair.value)
+        : nothing({ start: keyPlace.end, end: keyPlace.end })
+      if (name === '<<' && key.type === 'PLAIN') {
+        const maps = value.kind === 'list' ? value.items : [value]
+        for (const map of maps) {
+          if (map.kind === 'map') merged.push(map)
+          else if (!(map.kind === 'scalar' && map.failed)) {
+            this.#findings.add({
+              code: 'SCOPE_CONFIG_SYNTAX',
+              at: keyPlace,
+              message: 'only mappings can be merged with <<',
+            })
+          }
+        }
+      } else if (!entries.some(entry => entry.key === name)) {
+        entries.push({ key: name, keyPlace, value })
+      }
+    }
+    for (const map of merged) {
+      for (const entry of map.entries) {
+        if (!entries.some(own => own.key === entry.key)) entries.push(entry)
+      }
+    }
+    return { kind: 'map', entries, ...at }
+  }
+
+  #scalar(node: Scalar): LocatedScalar {
+    const at = place(node)
+    const style = STYLES[node.type ?? 'PLAIN'] ?? 'plain'
+    const { value } = node
+    const text = style === 'plain' ? (node.source ?? String(value ?? '')) : String(value)
+    const known =
+      value === null || ['string', 'number', 'boolean'].includes(typeof value)
+        ? (value as LocatedScalar['value'])
+        : String(value)
+    const indent = style === 'literal' || style === 'folded' ? this.#blockIndent(at) : 0
+    return { kind: 'scalar', style, indent, text, value: known, ...at }
+  }
+
+  /** The column at which a block scalar's lines start: its indentation indicator is rare, so measured. */
+  #blockIndent(at: Place): number {
+    const lines = this.#findings.text.slice(at.start, at.end).split('\n')
+    const first = lines.slice(1).find(line => line.trim() !== '') ?? ''
+    return first.length - first.trimStart().length
+  }
+}
+
+interface Pair {
+  readonly key: Node | null
+  readonly value: Node | null
+}
+
+function place(node: Node): Place {
+  const [start, end] = node.range ?? [0, 0]
+  return { start, end }
+}
+
+function nothing(at: Place): LocatedScalar {
+  return { kind: 'scalar', style: 'plain', indent: 0, text: '', value: null, ...at }
+}
