@@ -130,7 +130,7 @@ export function checkWrites(
   environment: Environment,
   findings: Findings,
 ): void {
-  const absolute = (path: string) => resolve(environment.directory ?? '.', path)
+  const absolute = (path: string) => resolve(environment.directory, path)
   if (edge) {
     const node = entryOf(tree, 'data_dir')
     const problem = unwritable(absolute(edge.data_dir))
@@ -162,7 +162,9 @@ export function checkWrites(
     const target = entryOf(node, 'path')?.value
     if (declared.kind !== 'sink' || target?.kind !== 'scalar' || target.failed) continue
     if (!component.writes) continue
-    const file = absolute(String(target.value))
+    const base = entryOf(node, 'directory')?.value
+    const directory = base?.kind === 'scalar' ? String(base.value ?? '') : ''
+    const file = resolve(absolute(directory), String(target.value))
     const other = files.get(file)
     if (other) {
       findings.add({
@@ -236,7 +238,7 @@ export function checkFiles(
     if (!component) continue
     eachOfUnit(component.options, node, 'file', (scalar, path) => {
       if (scalar.failed || typeof scalar.value !== 'string' || scalar.value === '') return
-      const problem = unreadable(resolve(environment.directory ?? '.', scalar.value))
+      const problem = unreadable(resolve(environment.directory, scalar.value))
       if (!problem) return
       const name = scalar.segments ? scalar.text : scalar.value
       findings.add({

@@ -143,9 +143,11 @@ export class Findings {
       if (to > from) line = line.slice(0, from) + stars(line.slice(from, to)) + line.slice(to)
     }
     return line
-      .replace(SECRET_NAME, (all, name: string, value: string) =>
-        isReference(value) ? all : name + stars(value),
-      )
+      .replace(SECRET_NAME, (all, name: string, value: string) => {
+        if (isReference(value)) return all
+        const secret = value.trimEnd()
+        return name + stars(secret) + value.slice(secret.length)
+      })
       .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '\ufffd')
   }
 }

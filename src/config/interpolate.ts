@@ -15,10 +15,8 @@ import { didYouMean } from './nearest.ts'
 /** What lies outside the file and may be asked for. */
 export interface Environment {
   readonly variables: Readonly<Record<string, string | undefined>>
-  /** Where relative paths start; the working directory if absent. */
-  readonly directory?: string
-  /** Text of the file `-`. */
-  readonly stdin?: string
+  /** Where relative paths start. */
+  readonly directory: string
 }
 
 /** A secret or a name is small; a file that is larger was not meant. */
@@ -193,7 +191,7 @@ class Reading {
       throw new Unreplaceable(`\${${inner}} ${why}`, start, end, hint)
     }
     if (path === '') return fail('names no file', 'Write ${file:/path}.')
-    const absolute = resolve(this.#environment.directory ?? '.', path)
+    const absolute = resolve(this.#environment.directory, path)
     let content: Buffer
     try {
       const about: Stats = statSync(absolute)

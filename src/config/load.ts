@@ -16,8 +16,6 @@ import { parse } from './parse.ts'
 import { planTests } from './pipeline-tests.ts'
 import { type Declared, validate } from './validate.ts'
 
-export type { Environment } from './interpolate.ts'
-
 /** A configuration is written by people; a larger file is something else. */
 const LARGEST_FILE = 4 * 1024 * 1024
 
@@ -27,10 +25,25 @@ export interface Loaded {
   readonly diagnoses: readonly Diagnosis[]
 }
 
-/** Loads a file; `-` is the text given as `environment.stdin`. Never throws for what the file holds. */
-export function loadConfig(file: string, catalogue: Catalogue, environment: Environment): Loaded {
+/**
+ * Loads a configuration. Never throws for what the file holds.
+ *
+ * @param file path of the file, or `-` for `stdin`
+ * @param catalogue the components that there are
+ * @param variables the environment that `${NAME}` asks
+ * @param stdin the text for `-`
+ * @param directory where relative paths start; the working directory if absent
+ */
+export function loadConfig(
+  file: string,
+  catalogue: Catalogue,
+  variables: Readonly<Record<string, string | undefined>>,
+  stdin?: string,
+  directory = '.',
+): Loaded {
   const name = file === '-' ? '<stdin>' : file
-  const text = file === '-' ? (environment.stdin ?? '') : readConfig(file, environment)
+  const environment: Environment = { variables, directory }
+  const text = file === '-' ? (stdin ?? '') : readConfig(file, environment)
   if (typeof text !== 'string') {
     const { problem } = text
     return {
@@ -57,7 +70,7 @@ export function loadConfig(file: string, catalogue: Catalogue, environment: Envi
 /** The text of a file, or why it cannot be had. */
 function readConfig(file: string, environment: Environment): string | { problem: string } {
   try {
-    const path = resolve(environment.directory ?? '.', file)
+    const path = resolve(environment.directory, file)
     const about = statSync(path)
     if (about.isDirectory()) return { problem: 'it is a directory' }
     if (about.size > LARGEST_FILE) return { problem: `it has ${about.size} bytes` }

@@ -17,7 +17,7 @@ import {
 } from './located.ts'
 import { didYouMean } from './nearest.ts'
 import { edgeOptions, sharedOptions, testOptions } from './shared-options.ts'
-import { eachOfUnit, quoted, read, shown } from './wording.ts'
+import { quoted, read, shown } from './wording.ts'
 
 export type Kind = Component['kind']
 
@@ -207,7 +207,6 @@ function readComponent(
   }
   const known = component && withoutType(component)
   const options = known && read(known, subject, findings)
-  if (known) hideOutside(known, value, findings)
   return {
     ...unread,
     component,
@@ -233,17 +232,6 @@ interface Shared {
 /** A component's own options; nothing else may stand beside them. */
 function withoutType(component: Component) {
   return component.options.strict()
-}
-
-/** Secrets are hidden even when the rest of the component could not be read. */
-function hideOutside(
-  schema: ReturnType<typeof withoutType>,
-  node: Located,
-  findings: Findings,
-): void {
-  eachOfUnit(schema, node, 'secret', scalar => {
-    if (!scalar.segments || scalar.text.includes(':-')) findings.hide(scalar)
-  })
 }
 
 /** The component that `type` names. */
@@ -318,7 +306,6 @@ function readInputs(
   const schema = sharedOptions.transform
   const only = { ...node, entries: node.entries.filter(entry => entry.key === 'inputs') }
   if (!read(schema, { ...subject, node: only }, findings)) {
-    // Names that can be read still count, so that one bad entry does not hide others.
     return undefined
   }
   const { value } = only.entries[0] as LocatedEntry

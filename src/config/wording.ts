@@ -17,7 +17,7 @@ import {
   valuesOf,
   wordsFor,
 } from '../component/schema-fields.ts'
-import type { Findings } from './diagnose.ts'
+import { type Findings, isReference } from './diagnose.ts'
 import {
   eachScalar,
   entryOf,
@@ -137,7 +137,7 @@ class Checker {
       if (scalar.failed) incomplete = true
     })
     eachOfUnit(this.#schema, node, 'secret', scalar => {
-      if (!(scalar.segments && !scalar.text.includes(':-'))) this.#findings.hide(scalar)
+      if (!isReference(scalar.text)) this.#findings.hide(scalar)
     })
     const schema = this.#schema as z.ZodType
     const result = schema.safeParse(plainValue(node), { error: () => UNWORDED })
