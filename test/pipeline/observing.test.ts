@@ -1,0 +1,94 @@
+/** The parts through which an edge is watched: log, meters, rejects. */
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { VirtualClock } from '../../src/component/virtual-clock.ts'
+import { Log } from '../../src/pipeline/log.ts'
+import { MeterStore } from '../../src/pipeline/meters.ts'
+import { RejectStore } from '../../src/pipeline/rejects.ts'
+import type { JsonObject } from '../../src/record/json.ts'
+
+t.test('a message that repeats is written once in ten seconds, with how often it came', async t => {
+  const clock = new VirtualClock()
+  const lines: string[] = []
+  const log = new Log({
+    level: 'info',
+    format: 'json',
+    write: line => lines.push(line),
+    clock,
+  })
+  const records: JsonObject[] = []
+  log.onRecord(record => records.push(record))
+  const own = log.for('web')
+  for (let i = 0; i < 50; i++) own.warn('the peer is gone', { port: i })
+  own.debug('not shown at this level')
+  t.equal(lines.length, 1)
+  clock.advance(10_001)
+  own.warn('the peer is gone', { port: 7 })
+  t.equal(lines.length, 2)
+  t.match(JSON.parse(lines[1] ?? ''), { repeated: 49, component: 'web', data: { port: 7 } })
+  t.equal(records.length, 2, 'listeners get what is written')
+})
+
+t.test('text for people is one line with its facts behind it', async t => {
+  const lines: string[] = []
+  const log = new Log({
+    level: 'info',
+    format: 'text',
+    write: line => lines.push(line),
+    clock: new VirtualClock(),
+  })
+  log.for('web').info('ready', { on: 'tcp://127.0.0.1:1' })
+  t.same(lines, ['2026-01-01T00:00:00.000Z info  web: ready {"on":"tcp://127.0.0.1:1"}\n'])
+})
+
+t.test('metrics are rendered in the form that Prometheus reads', async t => {
+  const meters = new MeterStore()
+  meters.add('component_errors_total', { component_id: 'a', error_code: 'x"y\\\n' }, 2)
+  meters.set('buffer_size_bytes', { component_id: 'a' }, 7)
+  meters.observe('component_latency_seconds', { component_id: 'a' }, 0.02)
+  meters.observe('component_latency_seconds', { component_id: 'a' }, 1000)
+  const text = meters.prometheus()
+  t.match(text, 'component_errors_total{component_id="a",error_code="x\\"y\\\\\\n"} 2\n')
+  t.match(text, '# TYPE buffer_size_bytes gauge\nbuffer_size_bytes{component_id="a"} 7\n')
+  t.match(text, 'component_latency_seconds_bucket{component_id="a",le="0.01"} 0\n')
+  t.match(text, 'component_latency_seconds_bucket{component_id="a",le="0.05"} 1\n')
+  t.match(text, 'component_latency_seconds_bucket{component_id="a",le="300"} 1\n')
+  t.match(text, 'component_latency_seconds_bucket{component_id="a",le="+Inf"} 2\n')
+  t.match(text, 'component_latency_seconds_sum{component_id="a"} 1000.02\n')
+  t.match(text, 'component_latency_seconds_count{component_id="a"} 2\n')
+  meters.forget('a')
+  t.notMatch(meters.prometheus(), 'component_id="a"')
+})
+
+t.test('rejects are kept in private files of bounded size, as text or base64', async t => {
+  const directory = mkdtempSync(join(tmpdir(), 'scopeline-rejects-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  const store = new RejectStore(directory, 1500, new VirtualClock())
+  const reject = (bytes: Buffer) => ({
+    reason: 'invalid_json',
+    explanation: 'it is not JSON',
+    bytes,
+    origin: { source: 'web', peer: '127.0.0.1:5' },
+  })
+  store.add('web', reject(Buffer.from('{"a":')))
+  store.add('web', reject(Buffer.from([0, 255, 1])))
+  await store.flush()
+  const path = join(directory, 'web.ndjson')
+  const kept = readFileSync(path, 'utf8').trim().split('\n')
+  t.match(JSON.parse(kept[0] ?? ''), { reason: 'invalid_json', text: '{"a":', peer: '127.0.0.1:5' })
+  t.match(JSON.parse(kept[1] ?? ''), { base64: 'AP8B', length: 3 })
+  t.equal(statSync(path).mode & 0o777, 0o600)
+  for (let i = 0; i < 50; i++) {
+    store.add('web', reject(Buffer.alloc(100, 'x')))
+    await store.flush()
+  }
+  t.ok(statSync(path).size <= 1500)
+  t.ok(statSync(`${path}.1`).size <= 1500)
+  store.add('web', reject(Buffer.alloc(10_000, 'y')))
+  await store.flush()
+  const last = JSON.parse(readFileSync(path, 'utf8').trim().split('\n').at(-1) ?? '')
+  t.equal(last.text.length, 4096)
+  t.equal(last.length, 10_000)
+})
