@@ -116,12 +116,14 @@ function planOf(
       .filter(({ kind }) => kind === 'source')
       .map(declared => ({
         id: declared.id,
+        signature: declared.signature,
         component: declared.component as Source,
         options: declared.options,
         buffer: bytesOf(declared),
       })),
     transforms: transforms.map(declared => ({
       id: declared.id,
+      signature: declared.signature,
       component: declared.component as Transform,
       options: declared.options,
       inputs: inputsOf(declared),
@@ -131,6 +133,7 @@ function planOf(
       .filter(({ kind }) => kind === 'sink')
       .map(declared => ({
         id: declared.id,
+        signature: declared.signature,
         component: declared.component as Sink,
         options: declared.options,
         inputs: inputsOf(declared),

@@ -4,7 +4,8 @@
  * `type` here, by hand, so that an error speaks of the component that was meant and of no other.
  */
 
-import type { z } from 'zod'
+import { createHash } from 'node:crypto'
+import type { z, z } from 'zod'
 import type { Catalogue, Component } from '../component/define.ts'
 import type { Findings } from './diagnose.ts'
 import {
@@ -14,6 +15,7 @@ import {
   type LocatedMap,
   type LocatedScalar,
   type Place,
+  plainValue,
 } from './located.ts'
 import { didYouMean } from './nearest.ts'
 import { edgeOptions, sharedOptions, testOptions } from './shared-options.ts'
@@ -37,6 +39,8 @@ export interface Declared {
   readonly component: Component | undefined
   /** The component's own options, read. */
   readonly options: unknown
+  /** SHA-256 over type and options as they are after interpolation, inputs left out. */
+  readonly signature: string
   /** Inputs as written. Undefined for sources, and where they could not be read. */
   readonly inputs: readonly LocatedScalar[] | undefined
   readonly buffer: number | undefined
@@ -158,6 +162,7 @@ function readComponent(
     ...declared,
     component: undefined,
     options: undefined,
+    signature: '',
     inputs: undefined,
     buffer: undefined,
     queue: { maxBytes: undefined, whenFull: 'block' as const },
@@ -185,10 +190,9 @@ function readComponent(
     ...common,
     entries: common.entries.filter(entry => entry.key !== 'inputs'),
   }
-  const sharedSchema = kind === 'source' ? shared : sharedOptions[kind].omit({ inputs: true })
-  const sharedRead = read(sharedSchema, { node: commonWithoutInputs, path, keyPlace }, findings) as
-    | Shared
-    | undefined
+  const rest = OTHER_SHARED[kind]
+  const subjectOfShared = { node: commonWithoutInputs, path, keyPlace }
+  const sharedRead: Shared | undefined = rest && read(rest, subjectOfShared, findings)
   if (sharedRead?.queue?.type === 'disk') {
     const type = entryOf(entryOf(value, 'queue')?.value, 'type')
     findings.add({
@@ -211,6 +215,7 @@ function readComponent(
     ...unread,
     component,
     options,
+    signature: signatureOf(value),
     inputs,
     buffer: sharedRead?.buffer,
     queue: {
@@ -220,13 +225,25 @@ function readComponent(
   }
 }
 
+/** Shared options but `inputs`, which is read by itself: a mistake elsewhere must not hide it. */
+const OTHER_SHARED = {
+  source: sharedOptions.source,
+  transform: undefined,
+  sink: sharedOptions.sink.omit({ inputs: true }),
+} as const
+
 interface Shared {
-  readonly buffer?: number
+  readonly buffer?: number | undefined
   readonly queue?: {
     readonly type: 'memory' | 'disk'
-    readonly max_bytes?: number
+    readonly max_bytes?: number | undefined
     readonly when_full: 'block' | 'drop_oldest' | 'drop_newest'
   }
+}
+
+function signatureOf(node: LocatedMap): string {
+  const { inputs, ...own } = plainValue(node) as Record<string, unknown>
+  return createHash('sha256').update(JSON.stringify(own)).digest('hex')
 }
 
 /** A component's own options; nothing else may stand beside them. */

@@ -1,6 +1,7 @@
 /** `scope describe [COMPONENT]`: what components there are and what each one's options mean. */
 import { Command } from 'commander'
 import { describeComponent, listComponents } from '../../component/describe.ts'
+import { sharedOptions } from '../../config/shared-options.ts'
 import { catalogue } from '../catalogue.ts'
 import type { MakeCommand } from '../command.ts'
 import { CommandError } from '../io.ts'
@@ -16,7 +17,7 @@ export const describeCommand: MakeCommand = io =>
         return
       }
       const wanted = name === undefined ? component : `${component} ${name}`
-      const text = describeComponent(catalogue, wanted)
+      const text = describeComponent(catalogue, wanted, sharedOptions)
       if (text === undefined) {
         throw new CommandError(
           `there is no component "${wanted}"; "scope describe" lists all that there are`,
