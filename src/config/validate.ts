@@ -5,7 +5,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import type { z, z } from 'zod'
+import type { z } from 'zod'
 import type { Catalogue, Component } from '../component/define.ts'
 import type { Findings } from './diagnose.ts'
 import {
