@@ -32,7 +32,7 @@ export interface GrammarCheck {
 export type GrammarLine = GrammarMetric | GrammarEvent | GrammarCheck
 
 const METRIC =
-  /^([^:|\n#,]+)((?::[^:|\n]+)+)\|(c|g|ms|h|d|s)(?:\|@([0-9.]+))?(?:\|#([^|\n#]+))?(?:\|c:([^|\n]*))?(?:\|e:([^|\n]*))?(?:\|card:(none|low|orchestrator|high))?(?:\|T(\d+))?$/
+  /^([^:|\n#,]+)(:[^|\n]+)\|(c|g|ms|h|d|s)(?:\|@([0-9.]+))?(?:\|#([^|\n#]+))?(?:\|c:([^|\n]*))?(?:\|e:([^|\n]*))?(?:\|card:(none|low|orchestrator|high))?(?:\|T(\d+))?$/
 
 export function readDatagram(datagram: Buffer, maxBytes: number): GrammarLine[] {
   if (datagram.length > maxBytes) throw new Error(`datagram of ${datagram.length} bytes`)
