@@ -28,6 +28,8 @@ import { PathTree } from './path-tree.ts'
  */
 export type Edit =
   | { op: 'set'; path: Path; value: JsonValue }
+  /** Like `set`, with a value that is JSON text already, on one line. */
+  | { op: 'put'; path: Path; text: string }
   | { op: 'remove'; path: Path }
   | { op: 'rename'; path: Path; to: Path }
 
@@ -52,9 +54,10 @@ export function editLine(text: string, edits: readonly Edit[]): string {
     tree = new PathTree()
   }
   for (const next of edits) {
-    if (next.op === 'set') {
+    if (next.op === 'set' || next.op === 'put') {
       if (!isFree(tree, next.path)) carryOut()
-      tree.at(next.path).value = { kind: 'set', raw: JSON.stringify(next.value) }
+      const raw = next.op === 'put' ? next.text : JSON.stringify(next.value)
+      tree.at(next.path).value = { kind: 'set', raw }
     } else if (next.op === 'remove') {
       const shifts = typeof next.path.at(-1) === 'number'
       if (shifts || !isFree(tree, next.path)) carryOut()
@@ -149,7 +152,7 @@ function forEachMember<T>(
       child = tree.member(text, at, end, escapes)
       at = skipSpace(text, skipSpace(text, end) + 1)
     } else {
-      child = tree.element(index)
+      child = tree.child(index)
     }
     at = skipSpace(text, child ? found(at, child) : valueEnd(text, at))
     if (!isCloseAt(text, at)) at = skipSpace(text, at + 1)
@@ -165,7 +168,7 @@ function isFree(tree: Tree, path: Path): boolean {
     // A container is made as an object or as an array, so one pass can want only one of them.
     const first = node.children[0]
     if (first && typeof first.part !== typeof part) return false
-    const child = node.children.find(child => child.part === part)
+    const child = node.child(part)
     if (!child) return true
     node = child
   }
@@ -224,7 +227,7 @@ function editContainer(
     last = undefined
     const keyEnd = object ? stringEnd(text, at) : at
     const value = object ? skipSpace(text, skipSpace(text, keyEnd) + 1) : at
-    const node = object ? tree.member(text, start, keyEnd, escapes) : tree.element(count)
+    const node = object ? tree.member(text, start, keyEnd, escapes) : tree.child(count)
     const inside: Splice[] = []
     const end =
       node === undefined || node.value !== undefined
@@ -287,8 +290,9 @@ function settle(found: readonly Found[], out: Splice[]): number {
 /** What has to be added to a container, as members or elements. */
 function additions(tree: Tree, found: readonly Found[], object: boolean, length: number): string[] {
   const added: string[] = []
+  const present = new Set(found.map(member => member.node))
   for (const child of tree.children) {
-    if (found.some(member => member.node === child)) continue
+    if (present.has(child)) continue
     if (!object && child.part !== length + added.length) continue
     const raw = child.value?.kind === 'set' ? child.value.raw : build(child)
     if (raw === undefined) continue

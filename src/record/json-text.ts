@@ -137,6 +137,21 @@ function memberAt(text: string, open: number, key: string, escapes: boolean): nu
   return found
 }
 
+/** The members of an object's text, each with the text of its value. Of duplicate keys the last. */
+export function memberTexts(text: string): Map<string, string> {
+  const members = new Map<string, string>()
+  let at = skipSpace(text, skipSpace(text, 0) + 1)
+  while (text.charCodeAt(at) !== CLOSE_BRACE) {
+    const end = stringEnd(text, at)
+    const value = skipSpace(text, skipSpace(text, end) + 1)
+    const stop = valueEnd(text, value)
+    members.set(decodeString(text, at, end), text.slice(value, stop))
+    at = skipSpace(text, stop)
+    if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1)
+  }
+  return members
+}
+
 function elementAt(text: string, open: number, index: number): number {
   if (text.charCodeAt(open) !== OPEN_BRACKET) return -1
   let at = skipSpace(text, open + 1)

@@ -13,7 +13,7 @@ export class PathTree<T> {
   /** What is to be done here; undefined on the way to somewhere else. */
   value: T | undefined
   readonly #quoted: string
-  #byKey: Map<string | number, PathTree<T>> | undefined
+  readonly #byPart = new Map<string | number, PathTree<T>>()
 
   constructor(part: string | number = '') {
     this.part = part
@@ -24,26 +24,26 @@ export class PathTree<T> {
   at(path: Path): PathTree<T> {
     let node: PathTree<T> = this
     for (const part of path) {
-      let child = node.children.find(child => child.part === part)
+      let child = node.child(part)
       if (!child) {
         child = new PathTree<T>(part)
         node.children.push(child)
-        node.#byKey = undefined
+        node.#byPart.set(part, child)
       }
       node = child
     }
     return node
   }
 
-  /** The node below for an element of an array. */
-  element(index: number): PathTree<T> | undefined {
-    return this.children.find(child => child.part === index)
+  /** The node below for a key or an index. */
+  child(part: string | number): PathTree<T> | undefined {
+    return this.#byPart.get(part)
   }
 
   /** The node below for the key whose text, quotes included, stands between two positions. */
   member(text: string, start: number, end: number, escapes: boolean): PathTree<T> | undefined {
     const { children } = this
-    if (children.length > FEW) return this.#index().get(decodeString(text, start, end))
+    if (children.length > FEW) return this.#byPart.get(decodeString(text, start, end))
     for (const child of children) {
       if (
         typeof child.part === 'string' &&
@@ -53,11 +53,6 @@ export class PathTree<T> {
       }
     }
     return undefined
-  }
-
-  #index(): Map<string | number, PathTree<T>> {
-    this.#byKey ??= new Map(this.children.map(child => [child.part, child]))
-    return this.#byKey
   }
 }
 

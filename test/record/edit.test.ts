@@ -185,6 +185,7 @@ function editObject(record: JsonObject, edits: readonly Edit[]): JsonObject {
   const root = structuredClone(record)
   for (const edit of edits) {
     if (edit.op === 'set') setAt(root, edit.path, edit.value)
+    else if (edit.op === 'put') setAt(root, edit.path, JSON.parse(edit.text))
     else if (edit.op === 'remove') removeAt(root, edit.path)
     else {
       const value = valueAt(root, edit.path)
@@ -209,7 +210,7 @@ function setAt(root: JsonObject, path: Path, value: JsonValue): void {
   const made = withValue(root, path, structuredClone(value))
   if (made === undefined) return
   for (const key of Object.keys(root)) delete root[key]
-  for (const [key, member] of Object.entries(made)) define(root, key, member)
+  for (const [key, member] of Object.entries(made as JsonObject)) define(root, key, member)
 }
 
 function withValue(
