@@ -14,11 +14,11 @@ const HEAD = 4096
 const BYTE_ORDER_MARK = '\ufeff'
 
 export class JsonLines {
-  readonly #context: Context
+  readonly #context: Pick<Context, 'reject'>
   readonly #maxDepth: number
   #valid = false
 
-  constructor(context: Context, maxDepth = MAX_DEPTH) {
+  constructor(context: Pick<Context, 'reject'>, maxDepth = MAX_DEPTH) {
     this.#context = context
     this.#maxDepth = maxDepth
   }

@@ -152,7 +152,7 @@ export function allowanceFor(limit: number): Budget {
 }
 
 /** Rejects lines that are too long, in the words that all stream sources share. */
-export function tellTooLong(limit: number, origin: () => Origin, context: Context) {
+export function tellTooLong(limit: number, origin: () => Origin, context: Pick<Context, 'reject'>) {
   return (head: Buffer, length: number, crowded: boolean): void => {
     context.reject({
       reason: crowded ? 'too_many_unfinished_lines' : 'line_too_long',

@@ -101,6 +101,7 @@ export function intake(
     let active = false
 
     const emit = (block: Block, origin: Origin) => {
+      if (subscriber.closed) return
       const lease = context.lease(block.bytes.length)
       subscriber.next(new Batch(block.bytes, block.lines, origin, lease, block.records as never))
     }
