@@ -6,7 +6,7 @@
  * The tree and the paths that are read stay with the result: a column engine can take them instead.
  */
 import { formatPath, type Path } from '../record/path.ts'
-import { readerOf } from './access.ts'
+import { readerOf } from '../record/reader.ts'
 import { type Code, fold, type Parts, type Run } from './code.ts'
 import { ExpressionError } from './error.ts'
 import {

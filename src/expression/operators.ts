@@ -101,7 +101,7 @@ export function membership(item: Code, collection: Code): Code {
   const b = collection.run
   const fixed = collection.constant ? b({}) : undefined
   if (fixed !== undefined && isList(fixed) && fixed.every(value => typeof value !== 'object')) {
-    const members = new Set(fixed)
+    const members = new Set<Value>(fixed)
     return fold([item, collection], 'bool', record => {
       const value = a(record)
       return value === undefined ? undefined : members.has(value)
