@@ -3,6 +3,7 @@
  * at a rate that a terminal can take. What is not shown is counted, and the pipeline never waits.
  */
 import type { Batch } from '../batch/batch.ts'
+import { allBuiltinPatterns } from '../codec/redaction/builtin.ts'
 import { Redactor } from '../codec/redaction/redactor.ts'
 import type { Cancel, Clock } from '../component/context.ts'
 import type { Edge } from './edge.ts'
@@ -25,7 +26,7 @@ export function startTap(edge: Edge, options: TapOptions): Cancel | undefined {
   const chosen = ids.filter(id => patterns.some(pattern => pattern.test(id)))
   if (chosen.length === 0) return undefined
 
-  const redactor = Redactor.ofAll()
+  const redactor = new Redactor(allBuiltinPatterns())
   const skipped = new Map<string, number>()
   let left = options.rate
   const listen = (component: string) => (batch: Batch) => {
