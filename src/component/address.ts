@@ -19,12 +19,13 @@ const HOST_PORT = /^(\[[0-9a-fA-F:.%]+\]|[^:[\]/]*):(\d+)$/
 /** Reads an address. Throws AddressError that says what to write instead. */
 export function parseAddress(text: string, schemes: readonly AddressScheme[]): Address {
   const split = /^([a-z]+):\/\/(.*)$/.exec(text)
-  const wanted = schemes.map(scheme => `${scheme}://`).join(', ')
-  if (!split) throw new AddressError(`"${text}" has no scheme; write one of ${wanted}`)
+  const names = schemes.map(scheme => `${scheme}://`).join(', ')
+  const wanted = schemes.length > 1 ? `one of ${names}` : names
+  if (!split) throw new AddressError(`"${text}" has no scheme; write ${wanted}`)
   const scheme = split[1] as AddressScheme
   const rest = split[2] as string
   if (!schemes.includes(scheme))
-    throw new AddressError(`scheme "${scheme}" is not possible here; write one of ${wanted}`)
+    throw new AddressError(`scheme "${scheme}" is not possible here; write ${wanted}`)
   if (scheme === 'unix' || scheme === 'unixgram') {
     if (!rest.startsWith('/') && !rest.startsWith('@')) {
       throw new AddressError(

@@ -191,7 +191,7 @@ export function wordsFor(schema: Schema): string {
 
 function plural(words: string): string {
   const known: Record<string, string> = {
-    text: 'texts',
+    text: 'text',
     'a number': 'numbers',
     'a whole number': 'whole numbers',
     'a mapping': 'mappings',

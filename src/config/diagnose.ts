@@ -55,7 +55,7 @@ export interface Finding {
 
 /** Names of options whose values should not be shown even where nothing is known about the option. */
 const SECRET_NAME =
-  /((?:^|[\s{,])["']?[\w.-]*(?:token|secret|passw|passphrase|credential|api_?key|access_?key|private_?key)[\w.-]*["']?\s*:\s+)("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|[^\s,{}#][^,{}#]*)/gi
+  /((?:^|[\s{,])["']?[\w.-]*(?:token|secret|passw|passphrase|credential|api_?key|access_?key|private_?key)[\w.-]*["']?\s*:\s+)("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|\$\{[^{}]*\}|[^\s,{}#][^,{}#]*)/gi
 
 /** Collects the findings about one file. */
 export class Findings {

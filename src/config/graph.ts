@@ -20,9 +20,17 @@ export interface Connected {
   readonly transforms: readonly Declared[]
 }
 
-/** Connects the components, as far as they could be read. */
-export function connect(components: readonly Declared[], findings: Findings): Connected {
-  return new Wiring(components, findings).connect()
+/**
+ * Connects the components, as far as they could be read.
+ *
+ * @param complete whether these are all; if not, a name that is not among them is no mistake
+ */
+export function connect(
+  components: readonly Declared[],
+  complete: boolean,
+  findings: Findings,
+): Connected {
+  return new Wiring(components, complete, findings).connect()
 }
 
 /** Named outputs of a component; empty for the single one, undefined if they cannot be known. */
@@ -45,9 +53,12 @@ class Wiring {
   /** What is read, as `id` and `id.output`. */
   readonly #read = new Set<string>()
   /** False when some inputs could not be understood, so that nothing can be called unused. */
-  #certain = true
+  #certain: boolean
+  readonly #complete: boolean
 
-  constructor(components: readonly Declared[], findings: Findings) {
+  constructor(components: readonly Declared[], complete: boolean, findings: Findings) {
+    this.#complete = complete
+    this.#certain = complete
     this.#components = components
     this.#findings = findings
     for (const declared of components) {
@@ -134,6 +145,7 @@ class Wiring {
     const [id = '', output] = text.split('.')
     const named = this.#byId.get(id)
     const outputs = this.#outputs.get(id) ?? []
+    if (!named && !this.#complete) return
     const outside = scalar.segments !== undefined
     let message: string
     let hint: string | undefined

@@ -92,9 +92,9 @@ function planOf(
   const tree = parse(findings)
   if (!tree) return undefined
   interpolate(tree, environment, findings)
-  const { edge, components, tests } = validate(tree, catalogue, findings)
+  const { edge, components, complete, tests } = validate(tree, catalogue, findings)
   if (tree.kind !== 'map') return undefined
-  const { inputs, transforms } = connect(components, findings)
+  const { inputs, transforms } = connect(components, complete, findings)
   checkListeners(components, edge, tree, findings)
   checkWrites(components, edge, tree, environment, findings)
   checkFiles(components, environment, findings)

@@ -2,12 +2,14 @@
 
 /** The nearest of the names, or undefined if none is near enough to be worth a guess. */
 export function nearest(text: string, names: Iterable<string>): string | undefined {
-  const limit = Math.min(3, Math.max(1, Math.floor(text.length / 3)))
   let best: string | undefined
-  let least = limit + 1
+  let least = Number.POSITIVE_INFINITY
   for (const name of names) {
     const distance = rating(text, name)
-    if (distance < least) {
+    // One letter in three may be wrong, a little more if the word begins alike.
+    const alike = text[0] === name[0] ? Math.ceil : Math.floor
+    const limit = Math.min(3, Math.max(1, alike(text.length / 3)))
+    if (distance <= limit && distance < least) {
       least = distance
       best = name
     }

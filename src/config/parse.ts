@@ -11,6 +11,7 @@ import {
   type Node,
   parseDocument,
   type Scalar,
+  visit,
 } from 'yaml'
 import type { Findings } from './diagnose.ts'
 import type { Located, LocatedEntry, LocatedMap, LocatedScalar, Place } from './located.ts'
@@ -59,32 +60,63 @@ function reportSyntax(document: Document, findings: Findings): boolean {
   const lines = new Set<number>()
   for (const problem of [...document.errors, ...document.warnings]) {
     const [start, end] = problem.pos
-    const place = { start: Math.min(start, findings.text.length), end }
-    const duplicate = problem.code === 'DUPLICATE_KEY'
-    if (!duplicate && problem.code !== 'TAG_RESOLVE_FAILED') broken = true
-    const { line } = findings.position(place.start)
-    if (lines.has(line) && !duplicate) continue
-    lines.add(line)
-    if (duplicate) {
+    if (problem.code === 'DUPLICATE_KEY') {
       const key = /^(?:"[^"]*"|'[^']*'|[^:\s]+)/.exec(findings.text.slice(start))?.[0] ?? ''
       findings.add({
         code: 'SCOPE_CONFIG_DUPLICATE',
         at: { start, end: start + Math.max(key.length, 1) },
-        message: `${key} is written twice in the same mapping`,
+        message: `"${key.replace(/^["']|["']$/g, '')}" is written twice in the same mapping`,
         hint: 'Keep one of them, or give one another name.',
       })
-    } else {
-      findings.add({ code: 'SCOPE_CONFIG_SYNTAX', at: place, ...sentence(problem, findings) })
+      continue
     }
+    // Once the parser has lost its way, everything that follows is at the wrong place for it.
+    if (broken && problem.code === 'UNEXPECTED_TOKEN') continue
+    if (problem.code !== 'TAG_RESOLVE_FAILED') broken = true
+    const told = sentence(problem, findings, document)
+    const at = told.at ?? skipBlanks(findings.text, start, end)
+    const { line } = findings.position(at.start)
+    if (lines.has(line)) continue
+    lines.add(line)
+    findings.add({ ...told, code: 'SCOPE_CONFIG_SYNTAX', at })
   }
   return broken
+}
+
+/** The place, from its first character that can be seen. */
+function skipBlanks(text: string, start: number, end: number): Place {
+  const from = Math.min(start, text.length)
+  const blanks = /^ */.exec(text.slice(from))?.[0].length ?? 0
+  return { start: from + blanks, end: Math.max(end, from + blanks + 1) }
+}
+
+/** The last quoted text or flow collection that starts before an offset and does not end before it. */
+function openedBefore(
+  document: Document,
+  offset: number,
+  what: 'quote' | 'flow',
+): Place | undefined {
+  let found: Place | undefined
+  visit(document, {
+    Node(_, node) {
+      if (isAlias(node) || !node.range) return
+      const [start, end] = node.range
+      const quote = isScalar(node) && /^QUOTE/.test(node.type ?? '')
+      const flow = (isMap(node) || isSeq(node)) && node.flow === true
+      if ((what === 'quote' ? quote : flow) && start < offset && end + 1 >= offset) {
+        found = { start, end: start + 1 }
+      }
+    },
+  })
+  return found
 }
 
 /** The sentence for a syntax error, and what to do. */
 function sentence(
   problem: { code: string; message: string; pos: readonly [number, number] },
   findings: Findings,
-): { message: string; hint?: string } {
+  document: Document,
+): { message: string; hint?: string; at?: Place | undefined } {
   const { text } = findings
   const [at] = problem.pos
   const lineStart = text.lastIndexOf('\n', at - 1) + 1
@@ -115,22 +147,28 @@ function sentence(
         message: 'expected ":" after the key',
         hint: 'Write "key: value", or indent the line if it belongs to the value above.',
       }
-    case 'BAD_INDENT':
-      return /flow/i.test(problem.message)
-        ? {
-            message: 'the "[" or "{" before this is not closed',
-            hint: 'Add the missing "]" or "}".',
-          }
-        : INDENTATION
+    case 'BAD_INDENT': {
+      if (!/flow/i.test(problem.message)) return INDENTATION
+      return unclosed(openedBefore(document, at, 'flow'), text)
+    }
     case 'MISSING_CHAR':
-      if (/quote/.test(problem.message))
-        return { message: 'the quoted text before this is not closed' }
-      if (/flow|Flow/.test(problem.message)) {
-        const wanted = /(\S)$/.exec(problem.message)?.[1] ?? ']'
-        return { message: `expected "${wanted}" to close what was opened before` }
+      if (/quote/.test(problem.message)) {
+        const opened = openedBefore(document, at, 'quote')
+        return {
+          message: 'this quoted text is not closed',
+          hint: 'Add the missing quote.',
+          at: opened,
+        }
       }
-      if (/implicit map key|mapping/i.test(problem.message))
+      if (/must end with/.test(problem.message)) {
+        return unclosed(openedBefore(document, at, 'flow'), text)
+      }
+      if (/between/.test(problem.message)) {
+        return { message: 'expected "," between the entries', hint: 'Or put the text in quotes.' }
+      }
+      if (/implicit map key|mapping/i.test(problem.message)) {
         return { message: 'expected ":" after the key' }
+      }
       return {
         message: 'a character is missing here',
         hint: 'Look for a missing ":", "," or quote.',
@@ -171,6 +209,19 @@ function sentence(
       return { message: 'an anchor or tag stands at the wrong place' }
     default:
       return { message: `this is not YAML (${problem.code.toLowerCase().replaceAll('_', ' ')})` }
+  }
+}
+
+function unclosed(
+  at: Place | undefined,
+  text: string,
+): { message: string; hint: string; at: Place | undefined } {
+  const opening = at && text[at.start] === '{' ? '{' : '['
+  const closing = opening === '{' ? '}' : ']'
+  return {
+    message: at ? `this "${opening}" is not closed` : 'a "[" or "{" before this is not closed',
+    hint: `Add the missing "${closing}".`,
+    at,
   }
 }
 

@@ -14,7 +14,7 @@ import {
 } from './located.ts'
 import { didYouMean } from './nearest.ts'
 import type { Checked, Declared } from './validate.ts'
-import { quoted } from './wording.ts'
+import { quoted, shown } from './wording.ts'
 
 /** The tests as they can be run. Ones with mistakes are reported and left out. */
 export function planTests(
@@ -24,33 +24,39 @@ export function planTests(
 ): PlannedTest[] {
   const reader = new TestReader(components, findings)
   const names = new Map<string, number>()
-  return tests.flatMap(({ node, options, path }) => {
-    const name = entryOf(node, 'name')?.value ?? node
-    const line = findings.position(node.start).line
-    const other = names.get(options.name)
+  return tests.flatMap(({ node, advance, path }) => {
+    const name = scalarAt(node, 'name')
+    const { line } = findings.position(node.start)
+    const other = name && names.get(String(name.value))
     if (other !== undefined) {
       findings.add({
         code: 'SCOPE_CONFIG_DUPLICATE',
-        at: name,
+        at: name as LocatedScalar,
         path: [...path, 'name'],
         message: `the test on line ${other} has the same name`,
       })
-    } else names.set(options.name, line)
+    } else if (name) names.set(String(name.value), line)
     const inserts = eachOf(node, 'insert', path).map(part => reader.insert(part.node, part.path))
     const expectations = eachOf(node, 'expect', path).map(part =>
       reader.expectation(part.node, part.path),
     )
-    if (inserts.includes(undefined) || expectations.includes(undefined)) return []
+    if (!name || inserts.includes(undefined) || expectations.includes(undefined)) return []
     return [
       {
-        name: options.name,
+        name: String(name.value),
         inserts: inserts as PlannedInsert[],
-        advance: options.advance ?? 0,
+        advance,
         expectations: expectations as PlannedExpectation[],
         line,
       },
     ]
   })
+}
+
+/** A scalar of a mapping, if it is one and could be had. */
+function scalarAt(node: LocatedMap, key: string): LocatedScalar | undefined {
+  const value = entryOf(node, key)?.value
+  return value?.kind === 'scalar' && !value.failed ? value : undefined
 }
 
 /** The entries of `insert` or `expect`, which may be one or a list. */
@@ -62,7 +68,9 @@ function eachOf(
   const value = entryOf(node, key)?.value
   if (value?.kind === 'map') return [{ node: value, path: [...path, key] }]
   if (value?.kind !== 'list') return []
-  return value.items.map((item, i) => ({ node: item as LocatedMap, path: [...path, key, i] }))
+  return value.items.flatMap((node, i) =>
+    node.kind === 'map' ? [{ node, path: [...path, key, i] }] : [],
+  )
 }
 
 class TestReader {
@@ -75,10 +83,10 @@ class TestReader {
   }
 
   insert(node: LocatedMap, path: TreePath): PlannedInsert | undefined {
-    const at = entryOf(node, 'at')?.value as LocatedScalar
-    const declared = this.#component(at, String(at.value), [...path, 'at'])
+    const at = scalarAt(node, 'at')
+    const declared = at && this.#component(at, String(at.value), [...path, 'at'])
     const events = this.#events(node, path)
-    if (declared?.kind === 'sink') {
+    if (at && declared?.kind === 'sink') {
       this.#report(at, [...path, 'at'], `${quoted(at)} is a sink; put the events in before it`)
       return undefined
     }
@@ -86,13 +94,13 @@ class TestReader {
   }
 
   expectation(node: LocatedMap, path: TreePath): PlannedExpectation | undefined {
-    const at = entryOf(node, 'at')?.value as LocatedScalar
-    const reference = this.#reference(at, [...path, 'at'])
+    const at = scalarAt(node, 'at')
+    const reference = at && this.#reference(at, [...path, 'at'])
     const kinds = ['events', 'count', 'none'].flatMap(key => entryOf(node, key) ?? [])
     if (kinds.length !== 1) {
       const second = kinds[1]
       this.#report(
-        second?.keyPlace ?? at,
+        second?.keyPlace ?? at ?? node,
         path,
         second
           ? `"${kinds[0]?.key}" and "${second.key}" exclude each other`
@@ -153,7 +161,11 @@ class TestReader {
 
   #line(item: Located, path: TreePath): string | undefined {
     if (item.kind === 'map') return JSON.stringify(plainValue(item))
-    if (item.kind !== 'scalar' || typeof item.value !== 'string') return undefined
+    if (item.kind === 'scalar' && item.failed) return undefined
+    if (item.kind !== 'scalar' || typeof item.value !== 'string') {
+      this.#report(item, path, `an event is a mapping or its JSON as text, got ${shown(item)}`)
+      return undefined
+    }
     try {
       const event: unknown = JSON.parse(item.value)
       // A line break in a string cannot be written in JSON, so all that are there mean nothing.

@@ -16,8 +16,9 @@ import {
   type LocatedScalar,
   type Place,
   plainValue,
+  type TreePath,
 } from './located.ts'
-import { didYouMean } from './nearest.ts'
+import { didYouMean, nearest } from './nearest.ts'
 import { edgeOptions, sharedOptions, testOptions } from './shared-options.ts'
 import { quoted, read, shown } from './wording.ts'
 
@@ -53,11 +54,9 @@ export interface Declared {
 export interface Checked {
   readonly edge: EdgeOptions | undefined
   readonly components: readonly Declared[]
-  readonly tests: readonly {
-    node: LocatedMap
-    options: z.output<typeof testOptions>
-    path: string[]
-  }[]
+  /** False when a whole map of components could not be read, so that names in it are not known. */
+  readonly complete: boolean
+  readonly tests: readonly { node: LocatedMap; advance: number; path: TreePath }[]
 }
 
 const COMPONENT_NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
@@ -70,7 +69,7 @@ export function validate(tree: Located, catalogue: Catalogue, findings: Findings
       at: tree,
       message: `expected a mapping with "sources" and "sinks", got ${shown(tree)}`,
     })
-    return { edge: undefined, components: [], tests: [] }
+    return { edge: undefined, components: [], complete: false, tests: [] }
   }
   const parts = [...Object.keys(SECTIONS), 'tests']
   const own: LocatedMap = {
@@ -85,7 +84,11 @@ export function validate(tree: Located, catalogue: Catalogue, findings: Findings
     readSection(section, tree, catalogue, ids, findings),
   )
   checkSecrecy(edge, tree, findings)
-  return { edge, components, tests: readTests(tree, findings) }
+  const complete = (Object.keys(SECTIONS) as Section[]).every(section => {
+    const entry = entryOf(tree, section)
+    return entry ? entry.value.kind === 'map' : section === 'transforms'
+  })
+  return { edge, components, complete, tests: readTests(tree, findings) }
 }
 
 function readSection(
@@ -97,7 +100,8 @@ function readSection(
 ): Declared[] {
   const entry = entryOf(tree, section)
   if (!entry || (entry.value.kind === 'scalar' && entry.value.value === null)) {
-    if (section !== 'transforms') {
+    const misspelt = tree.entries.some(({ key }) => nearest(key, [section]) !== undefined)
+    if (section !== 'transforms' && (entry || !misspelt)) {
       findings.add({
         code: 'SCOPE_CONFIG_MISSING_OPTION',
         at: entry?.keyPlace ?? { start: tree.start, end: tree.start },
@@ -219,7 +223,8 @@ function readComponent(
     inputs,
     buffer: sharedRead?.buffer,
     queue: {
-      maxBytes: sharedRead?.queue?.max_bytes,
+      // What a queue on disk holds takes no memory.
+      maxBytes: sharedRead?.queue?.type === 'disk' ? undefined : sharedRead?.queue?.max_bytes,
       whenFull: sharedRead?.queue?.when_full ?? 'block',
     },
   }
@@ -266,15 +271,16 @@ function componentOf(
   const type = entryOf(node, 'type')
   const path = [section, id]
   if (!type) {
-    const guess = didYouMean(
+    const meant = nearest(
       'type',
       node.entries.map(entry => entry.key),
     )
+    const entry = meant === undefined ? undefined : entryOf(node, meant)
     findings.add({
-      code: 'SCOPE_CONFIG_MISSING_OPTION',
-      at: keyPlace,
-      path,
-      message: `missing option "type"${guess}`,
+      code: entry ? 'SCOPE_CONFIG_UNKNOWN_OPTION' : 'SCOPE_CONFIG_MISSING_OPTION',
+      at: entry?.keyPlace ?? keyPlace,
+      path: entry ? [...path, entry.key] : path,
+      message: entry ? 'unknown option; did you mean "type"?' : 'missing option "type"',
       hint: `Which ${kind} it is: ${names.join(', ')}.`,
     })
     return undefined
@@ -343,9 +349,10 @@ function readTests(tree: LocatedMap, findings: Findings): Checked['tests'] {
   }
   return entry.value.items.flatMap((node, i) => {
     const keyPlace = { start: node.start, end: node.start + 1 }
-    const path = ['tests', i] as unknown as string[]
+    const path = ['tests', i]
     const options = read(testOptions, { node, path, keyPlace }, findings)
-    return options && node.kind === 'map' ? [{ node, options, path }] : []
+    // Even a test that does not fit as a whole is looked through for mistakes in its events.
+    return node.kind === 'map' ? [{ node, advance: options?.advance ?? 0, path }] : []
   })
 }
 

@@ -28,7 +28,7 @@ import {
   plainValue,
   type TreePath,
 } from './located.ts'
-import { didYouMean } from './nearest.ts'
+import { didYouMean, nearest } from './nearest.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -123,6 +123,8 @@ class Checker {
   readonly #schema: Schema
   readonly #subject: Subject
   readonly #findings: Findings
+  /** Options that unknown ones are taken for: they are not also reported as missing. */
+  readonly #guessed = new Set<string>()
 
   constructor(schema: Schema, subject: Subject, findings: Findings) {
     this.#schema = schema
@@ -142,7 +144,7 @@ class Checker {
     const schema = this.#schema as z.ZodType
     const result = schema.safeParse(plainValue(node), { error: () => UNWORDED })
     if (!result.success) {
-      for (const issue of result.error.issues) this.#explain(issue, [])
+      for (const issue of unknownFirst(result.error.issues)) this.#explain(issue, [])
       return undefined
     }
     return incomplete ? undefined : result.data
@@ -203,23 +205,33 @@ class Checker {
     const known = keysOf(this.#schemasAt(path))
     if (path.length === 0) known.push(...(this.#subject.otherKeys ?? []))
     for (const key of keys) {
-      const at = entryOf(node, key)?.keyPlace ?? node
-      const guess = didYouMean(
-        key,
-        known.filter(name => !entryOf(node, name)),
-      )
+      const entry = entryOf(node, key)
+      const meant = nearest(key, known)
+      if (meant !== undefined) {
+        this.#guessed.add(JSON.stringify([...path, meant]))
+        // A secret under a misspelt name is still one.
+        const field = this.#schemasAt([...path, meant])
+        const secret = field.some(schema => metaOf(schema).unit === 'secret')
+        if (entry && secret) this.#findings.hide(entry.value)
+      }
       const hint =
-        guess === '' && known.length > 0 ? `Known options: ${known.join(', ')}.` : undefined
-      this.#report(at, [...path, key], 'UNKNOWN_OPTION', `unknown option${guess}`, hint)
+        meant === undefined && known.length > 0 ? `Known options: ${known.join(', ')}.` : undefined
+      const message = `unknown option${didYouMean(key, known)}`
+      this.#report(entry?.keyPlace ?? node, [...path, key], 'UNKNOWN_OPTION', message, hint)
     }
   }
 
   /** A union: only what the alternative that was meant has to say. */
   #union(issue: Issue & { code: 'invalid_union' }, path: TreePath, target: Target): void {
-    const fitting = issue.errors.filter(errors => !errors.some(isRootMismatch))
-    const meant = fitting.sort((a, b) => a.length - b.length)[0]
+    const schemas = this.#schemasAt(path).flatMap(alternatives)
+    const told = issue.errors.map((errors, i) => {
+      const schema = issue.errors.length === schemas.length ? schemas[i] : undefined
+      return { errors, weight: distance(errors, schema) }
+    })
+    const fitting = told.filter(({ errors }) => !errors.some(isRootMismatch))
+    const meant = fitting.sort((a, b) => a.weight - b.weight)[0]?.errors
     if (meant) {
-      for (const inner of meant) this.#explain(inner as Issue, path)
+      for (const inner of unknownFirst(meant)) this.#explain(inner as Issue, path)
       return
     }
     const values = this.#schemasAt(path)
@@ -247,6 +259,7 @@ class Checker {
   }
 
   #missing(path: TreePath, target: Target): void {
+    if (this.#guessed.has(JSON.stringify(path))) return
     const name = String(path.at(-1))
     const field = this.#schemasAt(path)[0]
     const meta = field ? metaOf(field) : {}
@@ -359,7 +372,10 @@ class Checker {
           : `must have ${bound} ${Number(limit) === 1 ? what.replace(/ies$/, 'y').replace(/s$/, '') : what}`
       return this.#report(visible(target), path, 'BAD_VALUE', message)
     }
-    this.#bad(path, target, `must be ${bound}`)
+    const { node } = target
+    const plain = node.kind === 'scalar' && !node.segments && typeof node.value === 'number'
+    const got = plain ? node.text : this.#got(path, node)
+    this.#report(visible(target), path, 'BAD_VALUE', `must be ${bound}, got ${got}`)
   }
 
   #expected(path: TreePath, format?: string): string {
@@ -449,6 +465,12 @@ function visible(target: Target): Place {
   return node
 }
 
+/** Issues in an order in which unknown options come before those that are missing for them. */
+function unknownFirst<I extends { code: string }>(issues: readonly I[]): I[] {
+  const unknown = (issue: I) => (issue.code === 'unrecognized_keys' ? 0 : 1)
+  return [...issues].sort((a, b) => unknown(a) - unknown(b))
+}
+
 /** Whether a union's alternative fails for the sort of value itself, and not for something in it. */
 function isRootMismatch(issue: {
   code: string
@@ -461,6 +483,20 @@ function isRootMismatch(issue: {
     issue.code === 'invalid_value' ||
     issue.code === 'invalid_union'
   )
+}
+
+/** How far a value is from an alternative; a key that is only misspelt counts half. */
+function distance(
+  issues: readonly { code: string; keys?: readonly string[] }[],
+  schema: Schema | undefined,
+): number {
+  const known = schema ? keysOf([schema]) : []
+  let sum = 0
+  for (const { code, keys } of issues) {
+    if (code !== 'unrecognized_keys' || !keys) sum++
+    else for (const key of keys) sum += nearest(key, known) === undefined ? 1 : 0.5
+  }
+  return sum
 }
 
 function patternOf(schema: Schema): RegExp | undefined {
