@@ -5,6 +5,7 @@ import type { Secret } from '../component/options.ts'
 /** Longest first line; AppScope's holds its whole configuration. */
 const LIMIT = 256 * 1024
 const NEWLINE = 0x0a
+const PLAIN = /^token (.+?)\r?$/
 
 /** One connection's check. */
 export class TokenCheck {
@@ -13,7 +14,7 @@ export class TokenCheck {
   #chunks: Buffer[] = []
   #length = 0
 
-  /** @param keepLine whether the line with the token is input too, as AppScope's process start is */
+  /** @param keepLine whether a JSON line with the token is input too, as AppScope's process start is */
   constructor(token: Secret, keepLine: boolean) {
     this.#wanted = digest(token.reveal())
     this.#keepLine = keepLine
@@ -32,16 +33,16 @@ export class TokenCheck {
     if (newline < 0) return this.#length > LIMIT ? 'refused' : undefined
     const all = Buffer.concat(this.#chunks)
     const end = this.#length - chunk.length + newline
-    const token = tokenOf(all.toString('utf8', 0, end))
+    const line = all.toString('utf8', 0, end)
+    const plain = PLAIN.exec(line)
+    const token = plain ? plain[1] : tokenIn(line)
     if (token === undefined || !timingSafeEqual(digest(token), this.#wanted)) return 'refused'
-    return this.#keepLine ? all : all.subarray(end + 1)
+    return this.#keepLine && !plain ? all : all.subarray(end + 1)
   }
 }
 
-/** The token in `token <value>`, or in the field `authToken` of a JSON object. */
-function tokenOf(line: string): string | undefined {
-  const plain = /^token (.+?)\r?$/.exec(line)
-  if (plain) return plain[1]
+/** The token in the field `authToken` of a JSON object. */
+function tokenIn(line: string): string | undefined {
   try {
     const value: unknown = JSON.parse(line)
     const token = (value as { authToken?: unknown } | null)?.authToken

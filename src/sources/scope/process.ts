@@ -18,7 +18,9 @@ export function withoutToken(reject: Reject): Reject {
   const text = reject.bytes.toString('latin1')
   if (!/"authtoken"/i.test(text)) return reject
   const clean = text.replace(/("authtoken"\s*:\s*")(?:[^"\\]|\\.)*("?)/gi, '$1***$2')
-  return { ...reject, bytes: Buffer.from(clean, 'latin1') }
+  // The parser's own words quote the text around the fault.
+  const explanation = reject.explanation.replace(/: Unexpected token[\s\S]*is not valid JSON/, '')
+  return { ...reject, explanation, bytes: Buffer.from(clean, 'latin1') }
 }
 
 /** Whether it opens a connection for events, not one for payloads. */
