@@ -316,3 +316,10 @@ t.test('a compiled expression tells which fields it reads', async t => {
   )
   t.same(compilePredicate('list.exists(x, x.y == other)').paths, [['list'], ['other']])
 })
+
+t.test('a regular expression takes time linear in the text', async t => {
+  // A backtracking engine would not come back from this one.
+  const text = 'a'.repeat(50_000)
+  t.equal(compilePredicate('text.matches("^(a+)+$")').matches({ text: `${text}!` }), false)
+  t.equal(compilePredicate('text.matches(pattern)').matches({ text, pattern: '^(a|a)*$' }), true)
+})

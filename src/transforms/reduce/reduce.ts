@@ -55,10 +55,10 @@ input ends, open windows are given out as they are.`,
       event_time: z
         .boolean()
         .default(false)
-        .describe('Whether windows go by the events’ `_time` rather than by the clock.'),
+        .describe('Whether windows go by the `_time` of events rather than by the clock.'),
       lateness: duration()
         .prefault('5s')
-        .describe('With `event_time`, how much later than its window’s end an event may come.'),
+        .describe('With `event_time`, how long after the end of its window an event may come.'),
       max_groups: z
         .int()
         .min(1)
