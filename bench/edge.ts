@@ -58,6 +58,7 @@ const write = (name: string, text: string) => {
   return path
 }
 const results = new Map<string, Measure[]>()
+const unpacked = new WeakMap<object, number>()
 const all = tasks(write).filter(task => !chosen || chosen.includes(task.name))
 for (let run = 0; run < RUNS; run++) {
   for (const task of all) {
@@ -137,7 +138,6 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 /** Lines in the objects that have been stored; each object is unpacked once. */
-const unpacked = new WeakMap<object, number>()
 function stored(objects: ReadonlyMap<string, { body: Buffer }>): number {
   let sum = 0
   for (const object of objects.values()) {
