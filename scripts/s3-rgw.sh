@@ -72,10 +72,10 @@ spawn() {
 
 start() {
   D=$1
-  mkdir -p "$D"
-  D=$(cd "$D" && pwd)
   if [ -e "$D/endpoint" ]; then cat "$D/endpoint"; return 0; fi
   install_packages
+  mkdir -p "$D"
+  D=$(cd "$D" && pwd)
   mkdir -p "$D"/{run,log,mon,osd,rgw,pids}
   chmod 700 "$D"
   : >"$D/keyring"
@@ -144,6 +144,7 @@ CONF
 stop() {
   local D=$1 name pid
   [ -d "$D/pids" ] || return 0
+  D=$(cd "$D" && pwd)
   for name in rgw osd mon; do
     [ -e "$D/pids/$name" ] || continue
     pid=$(cat "$D/pids/$name")
@@ -163,7 +164,8 @@ case "${1-}" in
   install) install_packages ;;
   start) [ $# = 2 ] || { say "usage: $0 start DIR"; exit 2; }
     # A trap and not "start || stop": that would switch off "set -e" inside of start.
-    trap 'status=$?; [ "$status" = 0 ] || stop "$2"; exit "$status"' EXIT
+    TARGET=$2
+    trap 'status=$?; [ "$status" = 0 ] || stop "$TARGET"; exit "$status"' EXIT
     start "$2" ;;
   stop) [ $# = 2 ] || { say "usage: $0 stop DIR"; exit 2; }
     stop "$2" ;;

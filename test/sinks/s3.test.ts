@@ -342,6 +342,24 @@ t.test('what an edge left behind is mended and sent by the next one', async t =>
   t.match([...fake.objects().keys()], [/-0001-000001\.ndjson$/])
 })
 
+t.test('what was begun under another configuration is sent as it was begun', async t => {
+  const fake = await fakeFor(t, { buckets: ['bucket', 'other'] })
+  const first = run(optionsFor(fake, {}), new VirtualClock())
+  first.send(batchOf(numbered(0, 2)))
+  await eventually(() => first.receipts.length === 1)
+  first.kill()
+  const second = run(
+    optionsFor(fake, { bucket: 'other', compression: 'gzip', fsync: 'off' }),
+    systemClock,
+    first.context.directory,
+  )
+  second.send(batchOf(numbered(2, 4)))
+  await second.end()
+  t.match([...fake.objects().keys()], [/-0001-000001\.ndjson$/])
+  t.match([...fake.objects('other').keys()], [/-0002-000001\.ndjson\.gz$/])
+  t.same(numbersIn(fake), [0, 1])
+})
+
 t.test('more than may be staged is held back and not dropped', async t => {
   const fake = await fakeFor(t, { faults: [{ do: 'error', times: 1000, on: 'PutObject' }] })
   const sink = run(
@@ -651,7 +669,7 @@ t.test('killed at any moment, no event is missing and no object comes twice', as
     options,
     events: { from: acknowledged, to: total, batch: 100 },
   })
-  t.equal(await last.over, 0, last.output)
+  t.equal(await last.over, 0, last.output.replace(/^ack \d+\n/gm, ''))
   const numbers = new Set(numbersIn(fake))
   t.equal(numbers.size, total)
   for (const [key, { writes }] of fake.objects()) t.ok(writes >= 1, key)

@@ -29,6 +29,7 @@ not the data. Only an object that can never be taken (too large, key too long, o
 **Limits.** When \`max_staged_bytes\` wait on disk, no more is taken until some have been sent; nothing
 is dropped. Memory is about \`part_size\` times \`concurrency\`. When the edge ends, what is staged is
 sent at once; if the server fails five times in a row by then, the rest waits for the next start.
+Files, which have no receipt yet, are tried until the edge's \`drain_timeout\`.
 
 **Order.** Events of one origin keep their order within an object; objects may arrive in any order.
 
