@@ -4,7 +4,8 @@ import { lineDecoders } from '../codec/line-decoder.ts'
 import { lineOptions } from '../codec/line-options.ts'
 import { defineSource } from '../component/define.ts'
 import { address } from '../component/options.ts'
-import { connectionOptions, intake, tlsOption } from '../transport/intake.ts'
+import { connectionOptions, tlsOption } from '../transport/connection-options.ts'
+import { intake } from '../transport/intake.ts'
 import { listen } from '../transport/listen.ts'
 
 export const tcp = defineSource({
@@ -16,7 +17,7 @@ log shipper, another edge.
 
 **Delivery.** TCP has no acknowledgement that a sender could wait for, so what the edge has read is
 delivered at least once, and what was still under way when the edge stops or the connection breaks is
-lost. When the edge stops in order it first reads all that has already arrived. When the sinks are slow
+lost. When the edge stops in order it first reads all that has already arrived, for up to a second. When the sinks are slow
 the edge stops reading, and the sender's writes block: nothing is lost by that.
 
 **Order** is kept within a connection, not between connections.

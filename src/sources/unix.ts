@@ -4,7 +4,8 @@ import { lineDecoders } from '../codec/line-decoder.ts'
 import { lineOptions } from '../codec/line-options.ts'
 import { defineSource } from '../component/define.ts'
 import { address } from '../component/options.ts'
-import { connectionOptions, intake } from '../transport/intake.ts'
+import { connectionOptions } from '../transport/connection-options.ts'
+import { intake } from '../transport/intake.ts'
 import { listen, socketMode } from '../transport/listen.ts'
 
 export const unix = defineSource({
