@@ -358,6 +358,28 @@ t.test('lines that were not answered for come again after a kill', async t => {
   t.same(second.look(0), ['two', 'three'])
 })
 
+t.test("a source that takes another's place reads nothing twice", async t => {
+  const { put, add, start, checkpoint } = workshop(t)
+  put('a.log', 'one\ntwo\nthr')
+  const first = start({}, { auto: false })
+  t.same(first.look(0), ['one', 'two'])
+  first.context.stop()
+  first.kill()
+  const second = start({}, { auto: false })
+  add('a.log', 'ee\n')
+  t.same(second.look(0), ['three'])
+  await checkpoint(0)
+  second.settle()
+  await checkpoint(0)
+  second.kill()
+  const third = start()
+  t.same(third.look(0), [])
+  first.settle()
+  await checkpoint(14)
+  third.kill()
+  t.same(start().look(0), [])
+})
+
 t.test('discarded and dropped lines are done with, aborted ones are not', async t => {
   const { put, add, start, checkpoint } = workshop(t)
   put('a.log', 'one\n')
@@ -684,6 +706,19 @@ t.test('a whole file that nobody answered for is sent again', async t => {
   first.context.stop()
   first.settle('aborted')
   t.equal(start({ read: 'whole' }).look(5000).length, 1)
+})
+
+t.test('a whole file that is under way is not sent twice by a source that takes over', async t => {
+  const { put, start, path } = workshop(t)
+  put('a.log', 'x')
+  const first = start({ read: 'whole' }, { auto: false })
+  t.equal(first.look(5000).length, 1)
+  first.context.stop()
+  const second = start({ read: 'whole', on_delivered: 'delete' })
+  t.equal(second.look(5000).length, 0)
+  first.settle()
+  t.notOk(existsSync(path('a.log')))
+  t.equal(second.look(5000).length, 0)
 })
 
 t.test('a whole file that a process still writes is waited for', async t => {

@@ -13,6 +13,7 @@ export class Keeper<Entry> {
   #changed = false
   #timer: Cancel | undefined
   #stopped = false
+  #retired = false
   #inFlight = 0
 
   /** @param collect gives what is to be kept, as it is now */
@@ -48,6 +49,18 @@ export class Keeper<Entry> {
     if (this.#stopped && this.#inFlight === 0) this.#saveLast()
   }
 
+  /** Batches that went out and were not settled yet. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** From now on this one writes the checkpoint, and settlements are told to it. */
+  replace(former: Keeper<Entry>): void {
+    former.#retired = true
+    this.#inFlight += former.#inFlight
+    this.changed()
+  }
+
   stop(): void {
     if (this.#stopped) return
     this.#stopped = true
@@ -56,6 +69,7 @@ export class Keeper<Entry> {
   }
 
   #saveLast(): void {
+    if (this.#retired) return
     if (this.#changed && this.#checkpoint.saveNow(this.#collect())) this.#changed = false
   }
 

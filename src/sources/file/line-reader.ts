@@ -4,42 +4,35 @@
  * new, rewritten, a copy, renamed or gone.
  */
 import { closeSync } from 'node:fs'
-import { Batch } from '../../batch/batch.ts'
-import { LineDecoder } from '../../codec/line-decoder.ts'
+import type { Batch } from '../../batch/batch.ts'
 import type { Context } from '../../component/context.ts'
-import { editLine } from '../../record/edit.ts'
 import { Checkpoint } from './checkpoint.ts'
+import { CHUNK, ChunkReader } from './chunk.ts'
 import { isCompressed, isCompressedName } from './compressed.ts'
 import { CopyWatch } from './copy-watch.ts'
 import type { Discovery } from './discovery.ts'
-import {
-  type Fingerprint,
-  fingerprint,
-  HEAD_BYTES,
-  holdsMark,
-  markOf,
-  startsWith,
-} from './fingerprint.ts'
+import { fingerprint, HEAD_BYTES } from './fingerprint.ts'
+import { inherit, leaveBehind } from './handover.ts'
 import { Keeper } from './keeper.ts'
+import { LineOutlet } from './line-outlet.ts'
 import { type Once, reasonOf } from './once.ts'
 import { OpenFiles } from './open-files.ts'
 import type { FileOptions } from './options.ts'
+import type { Progress } from './progress.ts'
 import { Pump } from './pump.ts'
 import { type Found, readRange } from './regular-file.ts'
-import { BEGINNING, type Start, Tail, type TailEntry, type TakeLines, tailEntry } from './tail.ts'
+import { BEGINNING, lastLineEnd, type Start, stillHolds } from './start.ts'
+import { Tail, type TailEntry, type TakeLines, tailEntry } from './tail.ts'
 
-/** Bytes read from one file before it is the next one's turn. */
-const CHUNK = 256 * 1024
 /** How long the place in a file that is not to be found is kept, in milliseconds. */
 const FORGET_AFTER = 7 * 86_400_000
-const NEWLINE = 0x0a
 
 export class LineReader {
   readonly #options: FileOptions
   readonly #context: Context
   readonly #discovery: Discovery
   readonly #once: Once
-  readonly #emit: (batch: Batch) => void
+  readonly #outlet: LineOutlet
   readonly #keeper: Keeper<TailEntry>
   readonly #copies: CopyWatch
   readonly #tails = new Map<string, Tail>()
@@ -53,12 +46,17 @@ export class LineReader {
   readonly #refused = new Map<string, bigint>()
   /** Paths that files were found by until this look; what has such a path now is no copy. */
   readonly #vacated = new Set<string>()
+  /** Of files that are known but not followed: what an earlier reader has on its way. */
+  readonly #underWay = new Map<string, Progress>()
+  readonly #place: string
+  #heir: LineReader | undefined
+  #forgotten = () => {}
   readonly #queue: Tail[] = []
   /** Whether files that are found count as having been there before the edge first ran. */
   #old: boolean
   #started = false
   #stopped = false
-  #buffer = Buffer.allocUnsafeSlow(CHUNK)
+  readonly #chunks = new ChunkReader()
 
   constructor(
     options: FileOptions,
@@ -71,17 +69,20 @@ export class LineReader {
     this.#context = context
     this.#discovery = discovery
     this.#once = once
-    this.#emit = emit
+    this.#outlet = new LineOutlet(options, context, emit)
     this.#copies = new CopyWatch(context.clock)
     this.#open = new OpenFiles(options.max_open_files, once)
     this.#pump = new Pump(context, () => this.#step())
     const checkpoint = new Checkpoint('lines.json', tailEntry, context)
-    const entries = checkpoint.load()
-    this.#old = entries === undefined
+    this.#place = checkpoint.path
+    const former = inherit(this.#place, LineReader)
+    const entries = former ? former.#entriesAsRead() : checkpoint.load()
+    this.#old = former ? former.#old : entries === undefined
     this.#known = new Map(entries?.map(entry => [entry.key, entry]))
     this.#keeper = new Keeper(checkpoint, options.checkpoint_interval, context.clock, () =>
       this.#entries(),
     )
+    if (former) this.#inherit(former)
   }
 
   /** Looks at all files once and reads what is new in them. Gives the directories looked into. */
@@ -115,6 +116,25 @@ export class LineReader {
     this.#pump.stop()
     for (const tail of this.#tails.values()) tail.close()
     this.#keeper.stop()
+    if (this.#keeper.inFlight > 0) this.#forgotten = leaveBehind(this.#place, this)
+  }
+
+  /** What the one before has under way is accounted for here from now on. */
+  #inherit(former: LineReader): void {
+    former.#heir = this
+    for (const { key, progress } of [...former.#leaving, ...former.#tails.values()]) {
+      if (progress.pending) this.#underWay.set(key, progress)
+    }
+    for (const [key, progress] of former.#underWay) {
+      if (progress.pending && !this.#underWay.has(key)) this.#underWay.set(key, progress)
+    }
+    for (const progress of this.#underWay.values()) progress.onMoved = () => this.#keeper.changed()
+    this.#keeper.replace(former.#keeper)
+  }
+
+  #entriesAsRead(): TailEntry[] {
+    const tails = [...this.#leaving, ...this.#tails.values()]
+    return [...this.#known.values(), ...tails.map(tail => tail.entryAsRead())]
   }
 
   #start(files: ReadonlyMap<string, Found>): void {
@@ -173,7 +193,7 @@ export class LineReader {
   }
 
   #finish(tail: Tail): void {
-    tail.finish((block, end, mark) => this.#send(tail, block, end, mark))
+    tail.finish(this.#taker(tail))
     this.#forget(tail)
     this.#context.meters.add('finished_files_total', 1)
     if (tail.deleted) return
@@ -258,7 +278,7 @@ export class LineReader {
       entry && start === entry ? entry.head : fingerprint(head.subarray(0, start.offset)),
       start,
       this.#options.max_line_bytes,
-      path => this.#decoder(path),
+      path => this.#outlet.decoder(path),
       () => this.#moved(tail),
     )
     tail.meet(found, this.#context.clock.now())
@@ -268,6 +288,12 @@ export class LineReader {
       tail.fd = fd
       this.#open.use(tail)
     }
+    const underWay = this.#underWay.get(key)
+    if (underWay && start === entry) {
+      tail.progress = underWay
+      underWay.onMoved = () => this.#moved(tail)
+    }
+    this.#underWay.delete(key)
     this.#known.delete(key)
     this.#enqueue(tail)
     this.#keeper.changed()
@@ -286,14 +312,13 @@ export class LineReader {
     head: Buffer,
     entry: TailEntry | undefined,
   ): Start | undefined {
+    const size = Number(found.stats.size)
     if (entry) {
-      if (holds(fd, head, Number(found.stats.size), entry)) return entry
+      if (stillHolds(fd, head, size, entry)) return entry
       this.#copies.emptied(entry)
       return BEGINNING
     }
-    const copied = this.#copies.sourceOf(former =>
-      holds(fd, head, Number(found.stats.size), former),
-    )
+    const copied = this.#copies.sourceOf(former => stillHolds(fd, head, size, former))
     if (copied) {
       this.#context.log.info(
         `${found.path} is a copy of what ${copied.path} was; it is read from byte ${copied.offset}.`,
@@ -303,7 +328,7 @@ export class LineReader {
     }
     if (this.#old) {
       return this.#options.start_at === 'end'
-        ? lastLineEnd(fd, Number(found.stats.size), this.#options.max_line_bytes)
+        ? lastLineEnd(fd, size, this.#options.max_line_bytes)
         : BEGINNING
     }
     const settled = !this.#started || this.#vacated.has(found.path)
@@ -353,10 +378,7 @@ export class LineReader {
     try {
       if (tail.fd === undefined && !this.#reopen(tail)) return 0
       this.#open.use(tail)
-      const read = tail.read(
-        fill => this.#fill(fill),
-        (block, end, mark) => this.#send(tail, block, end, mark),
-      )
+      const read = tail.read(fill => this.#chunks.read(fill), this.#taker(tail))
       if (this.#stopped) return read
       if (read < CHUNK) tail.rest()
       this.#context.meters.add('bytes_received_total', read)
@@ -375,48 +397,26 @@ export class LineReader {
     tail.giveUp()
   }
 
-  /** Memory that is given away is as large as what was read: a budget counts what is used. */
-  #fill(fill: (into: Buffer) => number): Buffer {
-    const buffer = this.#buffer
-    const read = fill(buffer)
-    if (read * 2 > CHUNK) {
-      this.#buffer = Buffer.allocUnsafeSlow(CHUNK)
-      return buffer.subarray(0, read)
+  /** What takes the lines of a file. */
+  #taker(tail: Tail): TakeLines {
+    const settled = () => {
+      this.#leave(tail)
+      this.#settled()
     }
-    const copy = Buffer.allocUnsafeSlow(read)
-    buffer.copy(copy, 0, 0, read)
-    return copy
+    const sent = () => {
+      this.#keeper.sent()
+      return settled
+    }
+    return (block, end, mark) => this.#outlet.send(tail, block, end, mark, sent)
   }
 
-  #send(tail: Tail, block: Parameters<TakeLines>[0], end: number, mark: Fingerprint): void {
-    const settle = tail.progress.add(end, mark)
-    if (!block) {
-      settle('discarded')
+  #settled(): void {
+    if (this.#heir) {
+      this.#heir.#settled()
       return
     }
-    this.#keeper.sent()
-    const lease = this.#context.lease(block.bytes.length, outcome => {
-      settle(outcome)
-      this.#leave(tail)
-      this.#keeper.settled()
-    })
-    const origin = { source: this.#context.id, peer: tail.path }
-    const batch = new Batch(block.bytes, block.lines, origin, lease, block.records)
-    this.#emit(this.#withPath(batch, tail.path))
-  }
-
-  #withPath(batch: Batch, value: string): Batch {
-    const path = this.#options.path_field
-    if (!path) return batch
-    const edits = [{ op: 'set' as const, path, value }]
-    const rows = Array.from({ length: batch.count }, (_, row) => row)
-    return batch.replace(rows.map(row => editLine(batch.text(row), edits)))
-  }
-
-  #decoder(path: string): LineDecoder {
-    const { format, max_line_bytes: maxLineBytes } = this.#options
-    const origin = { source: this.#context.id, peer: path }
-    return new LineDecoder({ format, maxLineBytes }, origin, this.#context)
+    this.#keeper.settled()
+    if (this.#keeper.inFlight === 0) this.#forgotten()
   }
 
   #moved(tail: Tail): void {
@@ -427,7 +427,9 @@ export class LineReader {
     const now = this.#context.clock.now()
     const entries: TailEntry[] = []
     for (const [key, entry] of this.#known) {
-      if (now - entry.seen > FORGET_AFTER) this.#known.delete(key)
+      const underWay = this.#underWay.get(key)
+      if (underWay) entries.push({ ...entry, offset: underWay.offset, mark: underWay.mark })
+      else if (now - entry.seen > FORGET_AFTER) this.#known.delete(key)
       else entries.push(entry)
     }
     for (const tail of this.#leaving) entries.push(tail.entry())
@@ -435,20 +437,4 @@ export class LineReader {
     for (const tail of this.#tails.values()) entries.push(tail.entry())
     return entries
   }
-}
-
-/** Whether an open file still begins with, and still holds, what an entry tells of. */
-function holds(fd: number, head: Buffer, size: number, entry: TailEntry): boolean {
-  return (
-    size >= entry.offset && startsWith(head, entry.head) && holdsMark(fd, entry.offset, entry.mark)
-  )
-}
-
-/** The end of the last whole line, so that what is read begins with a line's beginning. */
-function lastLineEnd(fd: number, size: number, longest: number): Start {
-  const from = Math.max(0, size - longest)
-  const newline = readRange(fd, from, size - from).lastIndexOf(NEWLINE)
-  if (newline < 0 && from === 0) return BEGINNING
-  const offset = newline < 0 ? size : from + newline + 1
-  return { offset, mark: markOf(readRange(fd, Math.max(0, offset - 1024), Math.min(offset, 1024))) }
 }

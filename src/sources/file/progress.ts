@@ -16,14 +16,15 @@ export class Progress {
   offset: number
   /** Of the bytes right before `offset`. */
   mark: Fingerprint
-  readonly #onMoved: () => void
+  /** Called whenever the offset has moved. */
+  onMoved: () => void
   #pieces: Piece[] = []
   #first = 0
 
   constructor(offset: number, mark: Fingerprint, onMoved: () => void) {
     this.offset = offset
     this.mark = mark
-    this.#onMoved = onMoved
+    this.onMoved = onMoved
   }
 
   /** Whether some piece is still on its way. */
@@ -54,6 +55,6 @@ export class Progress {
       this.#pieces = this.#pieces.slice(this.#first)
       this.#first = 0
     }
-    this.#onMoved()
+    this.onMoved()
   }
 }

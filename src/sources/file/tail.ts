@@ -16,6 +16,7 @@ import {
 } from './fingerprint.ts'
 import { Progress } from './progress.ts'
 import { type Found, readRange } from './regular-file.ts'
+import type { Start } from './start.ts'
 
 const fingerprintShape = z.object({ bytes: z.int().nonnegative(), hash: z.string() })
 
@@ -34,14 +35,6 @@ export const tailEntry = z.object({
 })
 
 export type TailEntry = z.output<typeof tailEntry>
-
-/** Where to begin: an offset right after a line's end, and what stands before it. */
-export interface Start {
-  readonly offset: number
-  readonly mark: Fingerprint
-}
-
-export const BEGINNING: Start = { offset: 0, mark: NOTHING }
 
 /** Whole lines that were read (none, if all were rejected or blank), and how the file is marked after them. */
 export type TakeLines = (block: DecodedBlock | undefined, end: number, mark: Fingerprint) => void
@@ -216,6 +209,11 @@ export class Tail {
   close(): void {
     if (this.fd !== undefined) closeSync(this.fd)
     this.fd = undefined
+  }
+
+  /** The same as if all that was read had been dealt with. */
+  entryAsRead(): TailEntry {
+    return { ...this.entry(), offset: this.#lineEnd, mark: this.#mark }
   }
 
   entry(): TailEntry {

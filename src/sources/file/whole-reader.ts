@@ -12,6 +12,7 @@ import type { Context } from '../../component/context.ts'
 import type { JsonObject } from '../../record/json.ts'
 import { Checkpoint } from './checkpoint.ts'
 import type { Discovery } from './discovery.ts'
+import { inherit, leaveBehind } from './handover.ts'
 import { Keeper } from './keeper.ts'
 import { type Once, reasonOf } from './once.ts'
 import type { FileOptions } from './options.ts'
@@ -48,7 +49,10 @@ export class WholeReader {
   /** Seen, and since when they have not changed (monotonic). */
   readonly #unsettled = new Map<string, { state: string; since: number }>()
   readonly #queued = new Map<string, Found>()
-  readonly #sent = new Set<string>()
+  readonly #sent: Set<string>
+  readonly #place: string
+  #heir: WholeReader | undefined
+  #forgotten = () => {}
   /** Whether files that are found are to be passed over: they were there before the edge first ran. */
   #passOver: boolean
   #started = false
@@ -68,12 +72,19 @@ export class WholeReader {
     this.#host = options.host ?? hostname()
     this.#pump = new Pump(context, () => this.#step())
     const checkpoint = new Checkpoint('whole.json', wholeEntry, context)
-    const entries = checkpoint.load()
+    this.#place = checkpoint.path
+    const former = inherit(this.#place, WholeReader)
+    const entries = former ? [...former.#done.values()] : checkpoint.load()
     this.#passOver = entries === undefined && options.start_at === 'end'
     this.#done = new Map(entries?.map(entry => [entry.key, entry]))
+    this.#sent = new Set(former ? former.#sent : [])
     this.#keeper = new Keeper(checkpoint, options.checkpoint_interval, context.clock, () =>
       this.#entries(),
     )
+    if (former) {
+      former.#heir = this
+      this.#keeper.replace(former.#keeper)
+    }
   }
 
   /** Looks at all files once and sends those that are finished. Gives the directories looked into. */
@@ -100,6 +111,7 @@ export class WholeReader {
   stop(): void {
     this.#pump.stop()
     this.#keeper.stop()
+    if (this.#keeper.inFlight > 0) this.#forgotten = leaveBehind(this.#place, this)
   }
 
   #consider(key: string, found: Found): void {
@@ -153,9 +165,7 @@ export class WholeReader {
     this.#sent.add(key)
     this.#keeper.sent()
     const lease = this.#context.lease(line.length + 1, outcome => {
-      this.#sent.delete(key)
-      this.#settled(key, found, outcome)
-      this.#keeper.settled()
+      this.#answered(key, found, outcome)
     })
     const origin = { source: this.#context.id, peer: found.path }
     this.#emit(Batch.ofLines([line], origin, lease))
@@ -179,6 +189,17 @@ export class WholeReader {
         device: exact(stats.dev),
       },
     }
+  }
+
+  #answered(key: string, found: Found, outcome: Outcome): void {
+    if (this.#heir) {
+      this.#heir.#answered(key, found, outcome)
+      return
+    }
+    this.#sent.delete(key)
+    this.#settled(key, found, outcome)
+    this.#keeper.settled()
+    if (this.#keeper.inFlight === 0) this.#forgotten()
   }
 
   #settled(key: string, found: Found, outcome: Outcome): void {
