@@ -134,7 +134,7 @@ t.test('lines are read as they are added, a growing one when it is whole', async
   t.same(source.look(), ['three', 'four'])
   t.same(source.batches[0]?.origin, { source: 'it', peer: path('a.log') })
   t.same(source.look(), [])
-  t.same(source.context.bound, ['1 files'])
+  t.same(source.context.bound, ['1 file'])
 })
 
 t.test('NDJSON passes byte for byte, and the path can be added as a field', async t => {

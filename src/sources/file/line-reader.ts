@@ -147,7 +147,7 @@ export class LineReader {
     }
     this.#search(lost)
     this.#keeper.changed()
-    this.#context.ready(`${this.#tails.size} files`)
+    this.#context.ready(`${this.#tails.size} ${this.#tails.size === 1 ? 'file' : 'files'}`)
   }
 
   #meet(tail: Tail, found: Found): void {

@@ -99,7 +99,7 @@ export class WholeReader {
     if (!this.#started) {
       this.#started = true
       this.#keeper.changed()
-      this.#context.ready(`${scan.files.size} files`)
+      this.#context.ready(`${scan.files.size} ${scan.files.size === 1 ? 'file' : 'files'}`)
     }
     this.#enqueue(scan.files, clock.monotonic())
     meters.set('files', scan.files.size)
