@@ -403,7 +403,7 @@ t.test('the options say what is missing or too much', async t => {
   for (const [input, message] of bad) {
     t.match(tcp.options.safeParse(input).error?.issues[0]?.message, message)
   }
-  t.equal(tcp.window?.(tcp.options.parse({ address: 'tcp://a:1' })), 5 * 1024 * 1024)
+  t.equal(tcp.window?.(tcp.options.parse({ address: 'tcp://a:1' })), 13 * 1024 * 1024)
 })
 
 t.test('the kernel tells what a peer has not acknowledged', async t => {

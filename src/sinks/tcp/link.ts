@@ -43,8 +43,8 @@ const HIGH_WATER = 256 * 1024
 const SLICE = 64 * 1024
 /** Times that a connection may be missing from the kernel's table while it is open. */
 const MISSES = 3
-/** Milliseconds between looks at whether a connection can be ended. */
-const IMPATIENT = 20
+/** Least pause between two questions to the kernel, milliseconds. */
+const ASKING = 5
 
 export class Link {
   readonly #socket: Socket
@@ -53,7 +53,8 @@ export class Link {
   readonly #onRoom: () => void
   readonly #onConfirmed: (delivery: Delivery) => void
   readonly #onClosed: (why: string, lost: Delivery[]) => void
-  readonly #timers: Cancel[] = []
+  readonly #cancelTicking: Cancel
+  #cancelAsking: Cancel | undefined
   #sent: Sent[] = []
   #handed = 0
   #written = 0
@@ -101,7 +102,7 @@ export class Link {
     })
     socket.resume()
     const pace = Math.max(10, Math.min(settings.confirmAfter / 2, settings.stallTimeout / 4, 500))
-    this.#timers.push(clock.every(pace, () => this.#tick()))
+    this.#cancelTicking = clock.every(pace, () => this.#tick())
     if (greeting) this.#write(greeting)
   }
 
@@ -134,7 +135,8 @@ export class Link {
   /** Drops the connection without a word. */
   destroy(): void {
     this.#over = true
-    for (const cancel of this.#timers) cancel()
+    this.#cancelTicking()
+    this.#cancelAsking?.()
     this.#socket.destroy()
   }
 
@@ -152,11 +154,7 @@ export class Link {
     if (this.#over) return
     this.#written += bytes
     if (!this.#settings.resend) this.#confirmThrough(this.#written)
-    else if (this.#written - (this.#sent[0]?.end ?? this.#written) >= this.#settings.replay) {
-      this.#confirm()
-      void this.#sample()
-    }
-    if (this.#ending) void this.#sample()
+    this.#askSoon()
     if (this.#handed - this.#written < HIGH_WATER) this.#onRoom()
   }
 
@@ -172,16 +170,33 @@ export class Link {
     }
   }
 
+  /** Asks the kernel as soon as it is time again, if the answer may confirm or end something. */
+  #askSoon(): void {
+    if (this.#over || this.#sampling || this.#cancelAsking) return
+    const { resend, replay } = this.#settings
+    const first = this.#sent[0]
+    const full = resend && first !== undefined && this.#written - first.end >= 2 * replay
+    if (!full && !(this.#ending && !this.#told)) return
+    const pause = this.#nextSample - this.#clock.monotonic()
+    if (pause <= 0) void this.#sample()
+    else {
+      this.#cancelAsking = this.#clock.after(pause, () => {
+        this.#cancelAsking = undefined
+        void this.#sample()
+      })
+    }
+  }
+
   /** Asks the kernel how far the peer has come. */
   async #sample(): Promise<void> {
+    if (this.#sampling || this.#over) return
     const begin = this.#clock.monotonic()
-    if (this.#sampling || this.#over || begin < this.#nextSample) return
     this.#sampling = true
     const written = this.#written
     let queued = await unacknowledged(this.#socket)
     const end = this.#clock.monotonic()
-    // The table of a host with many connections is long: asking never takes more than a fifth of the time.
-    this.#nextSample = end + 4 * (end - begin)
+    // The kernel walks a great table for the answer, some milliseconds: never a fifth of the time.
+    this.#nextSample = end + Math.max(ASKING, 4 * (end - begin))
     this.#sampling = false
     if (this.#over) return
     // A connection that is gone from the table is about to say that it was reset. One that goes on
@@ -197,14 +212,12 @@ export class Link {
     }
     this.#confirm()
     if (this.#ending) this.#endIfThere()
+    this.#askSoon()
   }
 
   #endIfThere(): void {
     if (this.#over || this.#told) return
-    if (this.#acked < this.#handed) {
-      this.#timers.push(this.#clock.after(IMPATIENT, () => void this.#sample()))
-      return
-    }
+    if (this.#acked < this.#handed) return this.#askSoon()
     this.#told = true
     this.#socket.end()
   }

@@ -9,7 +9,8 @@ import { clientTls } from '../../transport/tls.ts'
 import type { LaneSettings } from './lane.ts'
 import { Sender } from './sender.ts'
 
-const MIB = 1024 * 1024
+/** In flight beyond `replay`: what a fast connection takes between two looks at what has arrived. */
+const IN_FLIGHT = 12 * 1024 * 1024
 
 const options = z
   .strictObject({
@@ -130,7 +131,8 @@ With \`failover\` each reconnection begins with the first address.
     },
   ],
   window: options =>
-    4 * MIB + options.replay * (options.balance === 'round_robin' ? receivers(options).length : 1),
+    IN_FLIGHT +
+    options.replay * (options.balance === 'round_robin' ? receivers(options).length : 1),
   create(options, context) {
     const token = options.token
     const resend = options.on_reset === 'resend'
