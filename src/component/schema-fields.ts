@@ -142,7 +142,7 @@ export function keysOf(schemas: readonly Schema[]): string[] {
 }
 
 /** What a type takes, in words that follow "expected". */
-export function wordsFor(schema: Schema): string {
+export function wordsFor(schema: Schema, depth = 0): string {
   const meta = metaOf(schema)
   const such = meta.examples?.[0]
   const example = typeof such === 'string' ? ` such as ${such}` : ''
@@ -160,6 +160,8 @@ export function wordsFor(schema: Schema): string {
   }
   const values = valuesOf(schema)
   if (values) return oneOf(values)
+  // Types that hold themselves, such as JSON, have no end.
+  if (depth > 3) return 'a value'
   switch (kindOf(schema)) {
     case 'string':
       return 'text'
@@ -175,13 +177,15 @@ export function wordsFor(schema: Schema): string {
     case 'array': {
       const element = elementOf(schema)
       const words =
-        element && kindOf(element) !== 'unknown' ? ` of ${plural(wordsFor(element))}` : ''
+        element && kindOf(element) !== 'unknown'
+          ? ` of ${plural(wordsFor(element, depth + 1))}`
+          : ''
       return `a list${words}`
     }
     case 'tuple':
       return 'a list'
     case 'union': {
-      const words = [...new Set(alternatives(schema).map(wordsFor))]
+      const words = [...new Set(alternatives(schema).map(one => wordsFor(one, depth + 1)))]
       return words.join(' or ')
     }
     default:
@@ -225,12 +229,12 @@ export function fieldsOf(schema: Schema, depth = 0): Field[] {
 }
 
 /** The mapping with fields of its own that a field takes or holds, if any. */
-function innerMapping(schema: Schema): { schema: Schema | undefined; path: string } {
-  for (const alternative of alternatives(schema)) {
+function innerMapping(schema: Schema, depth = 0): { schema: Schema | undefined; path: string } {
+  for (const alternative of depth > 3 ? [] : alternatives(schema)) {
     if (shapeOf(alternative)) return { schema: alternative, path: '.' }
     const element = elementOf(alternative)
     if (!element) continue
-    const found = innerMapping(element)
+    const found = innerMapping(element, depth + 1)
     if (!found.schema) continue
     const here = definition(core(alternative)).type === 'array' ? '[]' : '.<name>'
     return { schema: found.schema, path: here + found.path }

@@ -17,7 +17,7 @@ import { planTests } from './pipeline-tests.ts'
 import { type Declared, validate } from './validate.ts'
 
 /** A configuration is written by people; a larger file is something else. */
-const LARGEST_FILE = 4 * 1024 * 1024
+const LARGEST_FILE = 1024 * 1024
 
 /** A plan is there exactly if no diagnosis is an error. */
 export interface Loaded {

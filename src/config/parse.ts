@@ -8,7 +8,9 @@ import {
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   type Node,
+  Parser,
   parseDocument,
   type Scalar,
   visit,
@@ -18,6 +20,9 @@ import type { Located, LocatedEntry, LocatedMap, LocatedScalar, Place } from './
 
 /** No real configuration has so many values; a tree of aliases to aliases has more at once. */
 const MOST_VALUES = 200_000
+
+/** The library that builds the document calls itself for every level, and the stack has an end. */
+const DEEPEST = 200
 
 const STYLES: Record<string, LocatedScalar['style']> = {
   PLAIN: 'plain',
@@ -30,15 +35,16 @@ const STYLES: Record<string, LocatedScalar['style']> = {
 /** Reads the text of `findings`. Undefined if it is so broken that nothing more can be said about it. */
 export function parse(findings: Findings): Located | undefined {
   const { text } = findings
-  let document: Document
-  try {
-    document = parseDocument(text, { uniqueKeys: true, prettyErrors: false, version: '1.2' })
-  } catch (error) {
-    // The parser descends: nesting beyond the stack's depth ends here.
-    const message = error instanceof RangeError ? 'the values are nested too deep' : String(error)
-    findings.add({ code: 'SCOPE_CONFIG_SYNTAX', at: { start: 0, end: 1 }, message })
+  const deep = tooDeep(text)
+  if (deep) {
+    findings.add({
+      code: 'SCOPE_CONFIG_SYNTAX',
+      at: deep,
+      message: `values are nested more than ${DEEPEST} levels deep`,
+    })
     return undefined
   }
+  const document = parseDocument(text, { uniqueKeys: true, prettyErrors: false, version: '1.2' })
   const broken = reportSyntax(document, findings)
   if (broken) return undefined
   const { contents } = document
@@ -52,6 +58,22 @@ export function parse(findings: Findings): Located | undefined {
     return undefined
   }
   return new TreeMaker(findings).make(contents as Node)
+}
+
+/** Where a text goes too deep, found by the library's first pass, which does not call itself. */
+function tooDeep(text: string): Place | undefined {
+  const parser = new Parser()
+  let read = 0
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const _ of parser.next(lexeme)) {
+      // Only how deep it has come is wanted.
+    }
+    const levels = parser.stack.filter(({ type }) => /^(?:flow-collection|block-)/.test(type))
+    if (levels.length > DEEPEST) return { start: read, end: read + 1 }
+    // The lexer marks documents and scalars with characters that are not in the text.
+    if (!/^[\x02\x18\x1f]$/.test(lexeme)) read += lexeme.length
+  }
+  return undefined
 }
 
 /** Reports syntax errors, the first of each line. True if the tree cannot be trusted. */

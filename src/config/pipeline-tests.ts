@@ -130,12 +130,10 @@ class TestReader {
     if (outputs === undefined) return undefined
     if (output === undefined) return { id }
     if (outputs.includes(output)) return { id, output }
-    this.#report(
-      at,
-      path,
-      `"${id}" has no output "${output}"${didYouMean(output, outputs)}`,
-      outputs.length > 0 ? `Its outputs: ${outputs.join(', ')}.` : `Write "${id}".`,
-    )
+    const guess = at.segments ? '' : didYouMean(output, outputs)
+    const hint =
+      outputs.length > 0 ? `Its outputs: ${outputs.join(', ')}.` : 'It has no named ones.'
+    this.#report(at, path, `there is no output ${quoted(at)}${guess}`, hint)
     return undefined
   }
 

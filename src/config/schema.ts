@@ -16,13 +16,13 @@ const REPLACED: JsonSchema = { type: 'string', pattern: '\\$\\{' }
 
 /** The schema of a whole file. */
 export function configSchema(catalogue: Catalogue): JsonSchema {
-  const edge = schemaOf(edgeOptions)
   const definitions: Record<string, JsonSchema> = {}
+  const edge = schemaOf(edgeOptions, 'edge', definitions)
   const sections: Record<string, JsonSchema> = {}
   for (const section of Object.keys(SECTIONS) as Section[]) {
     const components: readonly Component[] = catalogue[section]
     for (const component of components) {
-      definitions[`${component.kind}-${component.name}`] = componentSchema(component)
+      definitions[`${component.kind}-${component.name}`] = componentSchema(component, definitions)
     }
     sections[section] = {
       type: ['object', 'null'],
@@ -41,7 +41,7 @@ export function configSchema(catalogue: Catalogue): JsonSchema {
       tests: {
         type: ['array', 'null'],
         description: 'Tests of this pipeline, run by `scope test`.',
-        items: schemaOf(testOptions),
+        items: schemaOf(testOptions, 'test', definitions),
       },
     },
     required: ['sources', 'sinks'],
@@ -68,9 +68,10 @@ function oneByType(components: readonly Component[]): JsonSchema {
   }
 }
 
-function componentSchema(component: Component): JsonSchema {
-  const own = schemaOf(component.options)
-  const shared = schemaOf(sharedOptions[component.kind])
+function componentSchema(component: Component, definitions: Definitions): JsonSchema {
+  const { kind, name } = component
+  const own = schemaOf(component.options, `${kind}-${name}`, definitions)
+  const shared = schemaOf(sharedOptions[kind], kind, definitions)
   const required = (schema: JsonSchema) => (schema['required'] as string[] | undefined) ?? []
   return {
     ...own,
@@ -85,15 +86,31 @@ function componentSchema(component: Component): JsonSchema {
   }
 }
 
-function schemaOf(schema: z.ZodType): JsonSchema {
-  const made = z.toJSONSchema(schema, {
-    io: 'input',
-    unrepresentable: 'any',
-    // Every place gets its own copy, for a $ref would point to the wrong root once it is put together.
-    reused: 'inline',
-  }) as JsonSchema
-  delete made['$schema']
-  return replaceable(made) as JsonSchema
+/** The definitions of the whole schema, added to as they are met. */
+type Definitions = Record<string, JsonSchema>
+
+/** The schema of a part. Types that hold themselves go to `definitions`, under names of their own. */
+function schemaOf(schema: z.ZodType, name: string, definitions: Definitions): JsonSchema {
+  const made = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' })
+  const { $schema, $defs, ...rest } = redirected(made, `${name}-`) as JsonSchema
+  for (const [key, definition] of Object.entries(($defs ?? {}) as Definitions)) {
+    definitions[`${name}-${key}`] = replaceable(definition) as JsonSchema
+  }
+  return replaceable(rest) as JsonSchema
+}
+
+/** A schema whose references lead to definitions with a prefix. */
+function redirected(schema: unknown, prefix: string): unknown {
+  if (Array.isArray(schema)) return schema.map(inner => redirected(inner, prefix))
+  if (typeof schema !== 'object' || schema === null) return schema
+  return Object.fromEntries(
+    Object.entries(schema).map(([key, value]) => [
+      key,
+      key === '$ref' && typeof value === 'string'
+        ? value.replace('#/$defs/', `#/$defs/${prefix}`)
+        : redirected(value, prefix),
+    ]),
+  )
 }
 
 /** Lets a `${…}` stand wherever a value other than free text is wanted. */

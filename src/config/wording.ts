@@ -63,12 +63,14 @@ export function eachOfUnit(
   visit: (scalar: LocatedScalar, path: TreePath) => void,
   path: TreePath = [],
 ): void {
+  const meant =
+    metaOf(schema).unit === unit || alternatives(schema).some(s => metaOf(s).unit === unit)
   if (node.kind === 'scalar') {
-    const meant =
-      metaOf(schema).unit === unit || alternatives(schema).some(s => metaOf(s).unit === unit)
     if (meant) visit(node, path)
     return
   }
+  // A list or mapping where one value is wanted: all that is in it was meant for that.
+  if (meant) eachScalar(node, scalar => visit(scalar, path))
   for (const alternative of alternatives(schema)) {
     const shape = shapeOf(alternative)
     const element = elementOf(alternative)
