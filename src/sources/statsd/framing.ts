@@ -93,18 +93,37 @@ export class Framer {
     const last = rest.lastIndexOf(NEWLINE)
     if (last >= 0) {
       this.#keep(rest.subarray(0, last + 1))
-      this.#options.payload(this.#take())
+      this.#hand(this.#take())
       rest = rest.subarray(last + 1)
     }
     // A copy: the rest of a line would keep its whole chunk in memory.
     if (rest.length > 0) this.#keep(Buffer.from(rest))
     if (this.#length <= this.#options.maxBytes) return
-    const start = this.#take()
     this.#skipping = true
+    this.#tooLong(this.#take())
+  }
+
+  /** Hands over whole lines, without those that are too long. */
+  #hand(lines: Buffer): void {
+    const { maxBytes, payload } = this.#options
+    let from = 0
+    for (let start = 0; lines.length > maxBytes && start < lines.length; ) {
+      const end = lines.indexOf(NEWLINE, start)
+      if (end - start > maxBytes) {
+        if (start > from) payload(lines.subarray(from, start))
+        this.#tooLong(lines.subarray(start, end))
+        from = end + 1
+      }
+      start = end + 1
+    }
+    if (from < lines.length) payload(from === 0 ? lines : lines.subarray(from))
+  }
+
+  #tooLong(line: Buffer): void {
     this.#options.problem({
       reason: 'line_too_long',
       explanation: `a line is longer than max_line_bytes (${this.#options.maxBytes})`,
-      bytes: start,
+      bytes: line,
       fatal: false,
     })
   }

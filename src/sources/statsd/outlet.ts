@@ -42,8 +42,11 @@ export class Outlet {
   /** Records that are not in a batch yet, and whose they are. */
   #pending: JsonObject[] = []
   #pendingOrigin: Origin
-  #datagrams = 0
+  #payloads = 0
   #skipped = 0
+  /** When the payload came that is being read: seconds since the epoch, and on the clock that never jumps. */
+  #now = 0
+  #monotonic = 0
 
   constructor(options: OutletOptions, context: Context, emit: (batch: Batch) => void) {
     this.#context = context
@@ -73,12 +76,11 @@ export class Outlet {
     return {
       metric: (name, value, relative, shape) => {
         if (aggregator && shape.time === undefined) {
-          aggregator.add(name, value, relative, shape, context.clock.monotonic())
+          aggregator.add(name, value, relative, shape, this.#monotonic)
           if (aggregator.full && !context.budget.full) this.#overflow()
           return
         }
-        const now = context.clock.now() / 1000
-        this.#take(metricRecord(name, value, relative, shape, now, nameTags), kept)
+        this.#take(metricRecord(name, value, relative, shape, this.#now, nameTags), kept)
       },
       message: record => this.#take(record, kept),
       reject: ({ reason, explanation }, line) =>
@@ -97,13 +99,11 @@ export class Outlet {
 
   /** Reads one payload. */
   read(payload: Buffer, visitor: Visitor): void {
-    this.#datagrams++
-    this.#parser.parse(payload, this.#context.clock.now() / 1000, visitor)
-  }
-
-  /** Gives out what can be given out, now that the budget may have space. */
-  relieve(): void {
-    if (this.#aggregator?.full && !this.#context.budget.full) this.#overflow()
+    const { clock } = this.#context
+    this.#payloads++
+    this.#now = clock.now() / 1000
+    this.#monotonic = clock.monotonic()
+    this.#parser.parse(payload, this.#now, visitor)
   }
 
   /** Gives out everything, and no more after that. */
@@ -128,9 +128,9 @@ export class Outlet {
       this.#send(records, this.#pendingOrigin)
     }
     const { meters } = this.#context
-    if (this.#datagrams > 0) meters.add('payloads_received_total', this.#datagrams)
+    if (this.#payloads > 0) meters.add('payloads_received_total', this.#payloads)
     if (this.#skipped > 0) meters.add('fields_skipped_total', this.#skipped)
-    this.#datagrams = 0
+    this.#payloads = 0
     this.#skipped = 0
   }
 

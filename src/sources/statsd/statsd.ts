@@ -1,13 +1,14 @@
 /** The `statsd` source: metrics, events and service checks from StatsD and DogStatsD clients. */
-import { merge, Observable, Subscription } from 'rxjs'
+import { ignoreElements, merge, Observable, tap } from 'rxjs'
 import { z } from 'zod'
-import type { Batch } from '../../batch/batch.ts'
+import type { Batch, Origin } from '../../batch/batch.ts'
 import { type Address, formatAddress } from '../../component/address.ts'
 import type { Context } from '../../component/context.ts'
 import { defineSource } from '../../component/define.ts'
 import { address, duration, problem, size } from '../../component/options.ts'
+import { intake, type StreamDecoder } from '../../transport/intake.ts'
 import { type Connection, listen } from '../../transport/listen.ts'
-import { Framer, type Framing } from './framing.ts'
+import { Framer } from './framing.ts'
 import { Outlet } from './outlet.ts'
 import { datagrams } from './udp.ts'
 
@@ -94,8 +95,16 @@ const options = z.strictObject({
   max_connections: z
     .int()
     .positive()
-    .default(1000)
-    .describe('How many tcp and unix connections may be open at once, for each address.'),
+    .default(1024)
+    .describe(
+      'How many tcp and unix connections may be open at once, for each address. More are closed at once and counted.',
+    ),
+  idle_timeout: duration()
+    .optional()
+    .describe(
+      'Closes a tcp or unix connection that has sent nothing for so long. Never when it is left out.',
+    )
+    .meta({ unit: 'duration', examples: ['10m'] }),
 })
 
 type Options = z.output<typeof options>
@@ -186,7 +195,6 @@ function readDatagrams(
           outlet.read(payload, visitor)
           return
         }
-        outlet.relieve()
         context.meters.discarded('budget_full', countLines(payload), false)
         if (told) return
         told = true
@@ -207,89 +215,45 @@ function countLines(payload: Buffer): number {
   return lines
 }
 
+/** Everything that comes by streams goes to the outlet; the intake opens, pauses and ends them. */
 function readStreams(
   place: Address,
   options: Options,
   outlet: Outlet,
   context: Context,
 ): Observable<never> {
-  return new Observable(subscriber => {
-    const open = new Map<Connection, () => void>()
-    let stopping = false
-    const done = () => {
-      if (stopping && open.size === 0) subscriber.complete()
+  const sockets = new Map<string, Connection['socket']>()
+  const connections = listen(place, { max_connections: options.max_connections }, context).pipe(
+    tap(({ socket, peer }) => {
+      sockets.set(peer, socket)
+      socket.once('close', () => sockets.delete(peer))
+    }),
+  )
+  const decoder = ({ peer = '' }: Origin): StreamDecoder => {
+    const socket = sockets.get(peer)
+    const visitor = outlet.visitor(peer)
+    const framer = new Framer({
+      framing: options.framing,
+      maxBytes: options.max_line_bytes,
+      payload: bytes => outlet.read(bytes, visitor),
+      problem: ({ reason, explanation, bytes, fatal }) => {
+        visitor.reject({ reason, explanation }, bytes)
+        if (fatal) socket?.destroy()
+      },
+    })
+    return {
+      push: chunk => {
+        framer.push(chunk)
+        outlet.settle()
+      },
+      end: () => {
+        if (socket?.readableEnded) framer.end()
+        else framer.abort()
+        outlet.settle()
+      },
     }
-    const subscription = new Subscription(() => {
-      for (const end of open.values()) end()
-    })
-    subscription.add(
-      listen(place, { max_connections: options.max_connections }, context).subscribe({
-        next: connection => {
-          const end = readStream(connection, options, outlet, context, () => {
-            open.delete(connection)
-            context.meters.set('open_connections', open.size, { address: formatAddress(place) })
-            done()
-          })
-          open.set(connection, end)
-          context.meters.set('open_connections', open.size, { address: formatAddress(place) })
-        },
-        error: error => subscriber.error(error),
-        complete: () => {
-          stopping = true
-          // One more turn: what has arrived already is still read.
-          setImmediate(() => {
-            for (const end of [...open.values()]) end()
-            done()
-          })
-        },
-      }),
-    )
-    return subscription
-  })
-}
-
-/** Reads one connection to its end, and calls `closed` once. The result ends it now. */
-function readStream(
-  { socket, peer }: Connection,
-  options: { framing: Framing; max_line_bytes: number },
-  outlet: Outlet,
-  context: Context,
-  closed: () => void,
-): () => void {
-  const visitor = outlet.visitor(peer)
-  const framer = new Framer({
-    framing: options.framing,
-    maxBytes: options.max_line_bytes,
-    payload: bytes => outlet.read(bytes, visitor),
-    problem: ({ reason, explanation, bytes, fatal }) => {
-      visitor.reject({ reason, explanation }, bytes)
-      if (fatal) socket.destroy()
-    },
-  })
-  const wait = () => {
-    socket.pause()
-    context.budget.whenSpace(() => {
-      outlet.relieve()
-      if (socket.destroyed) return
-      if (outlet.full) wait()
-      else socket.resume()
-    })
   }
-  let whole = false
-  socket.on('data', (chunk: Buffer) => {
-    framer.push(chunk)
-    outlet.settle()
-    if (outlet.full) wait()
-  })
-  socket.on('end', () => {
-    whole = true
-    framer.end()
-    outlet.settle()
-  })
-  socket.on('error', () => context.meters.error('connection'))
-  socket.once('close', () => {
-    if (!whole) framer.abort()
-    closed()
-  })
-  return () => socket.destroy()
+  return intake(connections, { decoder, idle_timeout: options.idle_timeout }, context).pipe(
+    ignoreElements(),
+  )
 }
