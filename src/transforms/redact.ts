@@ -1,11 +1,11 @@
-/** The `redact` transform: takes secrets and personal data out of records. */
-import { map } from 'rxjs'
+/** redact: takes secrets and personal data out of records. */
 import { z } from 'zod'
 import { regex } from '../codec/pattern.ts'
 import { BUILTIN_NAMES, builtinPattern, type RedactionPattern } from '../codec/redaction/builtin.ts'
 import { customPattern, Redactor } from '../codec/redaction/redactor.ts'
 import type { Replacement } from '../codec/redaction/replacement.ts'
 import { defineTransform } from '../component/define.ts'
+import { eachBatch } from '../component/operator.ts'
 import { fieldPath, problem, secret } from '../component/options.ts'
 
 const customOption = z
@@ -156,7 +156,7 @@ export const redact = defineTransform({
     const redactor = new Redactor(readPatterns(options.patterns), options.with, {
       numbers: options.numbers,
     })
-    return map(batch => {
+    return eachBatch(batch => {
       const redacted = redactor.redactBatch(batch, options.fields)
       for (const [pattern, count] of redactor.takeCounts()) {
         context.meters.add('redactions_total', count, { pattern })
