@@ -225,6 +225,30 @@ t.test('with atomic a file has its name only once it is finished', async t => {
   t.equal(sink.text('e.ndjson'), '{"i":1}\n')
 })
 
+t.test('files that a killed run left unfinished are mended and get their names', async t => {
+  const first = start(t, { path: '{f}.ndjson', atomic: true })
+  first.send({ f: 1 }, { f: 2 }, { f: 3 })
+  await first.delivered(1)
+  first.receipts.stop() // as sudden as a kill
+  appendFileSync(join(first.dir, '1.ndjson.open'), '{"torn":')
+  writeFileSync(join(first.dir, '2.ndjson'), 'of someone else')
+  rmSync(join(first.dir, '3.ndjson.open'))
+  writeFileSync(join(first.dir, 'other.ndjson.open'), 'of another edge')
+  const second = start(t, { path: '{f}.ndjson', atomic: true }, undefined, first.context.directory)
+  second.send({ f: 4 })
+  await second.end()
+  t.same(second.names(), [
+    '1.ndjson',
+    '2.000001.ndjson',
+    '2.ndjson',
+    '4.ndjson',
+    'other.ndjson.open',
+  ])
+  t.equal(second.text('1.ndjson'), '{"f":1}\n')
+  t.equal(second.text('2.ndjson'), 'of someone else')
+  t.same(readdirSync(join(first.context.directory, 'unfinished')), [])
+})
+
 for (const [kind, ending, tool] of [
   ['gzip', '.gz', 'gzip'],
   ['zstd', '.zst', 'zstd'],

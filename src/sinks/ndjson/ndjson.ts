@@ -159,6 +159,8 @@ file is opened that a crash left with half a line (or zeros), that line is cut o
 its missing newline instead. A compressed file of an earlier run is never appended to: it is set aside under
 its next number, readable to its last whole frame.
 
+With \`atomic\`, files that a killed run left under their working names are finished by the next one, when the sink starts.
+
 **Order.** Lines of one file are in the order of arrival; between files there is no order.
 
 **Confinement.** Files lie below the directory in which the fixed beginning of \`path\` ends, or below

@@ -35,6 +35,10 @@ export interface Owner {
   /** Waits until one more file may be open. */
   acquire(file: OutputFile): Promise<void>
   release(file: OutputFile): void
+  /** A file is about to be written under its working name. */
+  begun(file: OutputFile): Promise<void>
+  /** It bears its own name. */
+  finished(file: OutputFile): Promise<void>
   /** The loop of a file has nothing to do at the moment. */
   idle(file: OutputFile): void
   failed(file: OutputFile, why: string): void
@@ -86,6 +90,8 @@ export class OutputFile {
   #inspect = false
   #sync = false
   #aside = false
+  /** True while there is a file under the working name that has to get its own. */
+  #unnamed = false
   #closing: (() => void)[] = []
   #destroyed = false
 
@@ -337,6 +343,10 @@ export class OutputFile {
     }
     await this.#owner.acquire(this)
     try {
+      if (this.#policy.inProgress !== undefined) {
+        await this.#owner.begun(this)
+        this.#unnamed = true
+      }
       let opened = await place.open(this.#working)
       try {
         if (!opened.created) {
@@ -397,15 +407,19 @@ export class OutputFile {
   }
 
   async #finish(): Promise<void> {
-    const wasOpen = this.#open !== undefined
     await this.#shut()
-    if (wasOpen && this.#policy.inProgress !== undefined) {
-      await publish(this.#working, this.path, this.#owner.place)
-    }
+    if (this.#unnamed) await this.#publish()
     this.#flush = false
     const closing = this.#closing
     this.#closing = []
     for (const closed of closing) closed()
+  }
+
+  async #publish(): Promise<void> {
+    await publish(this.#working, this.path, this.#owner.place)
+    this.#unnamed = false
+    if (this.#policy.fsync !== 'none') await this.#owner.place.syncDirectory(this.path)
+    await this.#owner.finished(this)
   }
 
   #rotationDue(): boolean {
@@ -422,7 +436,7 @@ export class OutputFile {
     await this.#shut()
     this.#size = 0
     if (this.#policy.inProgress === undefined) await setAside(this.path, this.path, place)
-    else await publish(this.#working, this.path, place)
+    else await this.#publish()
     context.meters.add('rotations_total', 1)
     if (this.#policy.keep !== undefined) await prune(this.path, this.#policy.keep, place)
     if (this.#policy.fsync !== 'none') await place.syncDirectory(this.path)

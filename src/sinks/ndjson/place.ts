@@ -35,12 +35,16 @@ export class Place {
     return realpath(this.root)
   }
 
+  /** Says whether a path names something below the directory, going by its text. */
+  holds(path: string): boolean {
+    const within = relative(this.root, resolve(path))
+    return within !== '' && within !== '..' && !within.startsWith(`..${sep}`) && !isAbsolute(within)
+  }
+
   /** Opens a file to read and append, made with mode 0600; directories on the way with 0700. */
   async open(path: string): Promise<Opened> {
     const within = relative(this.root, resolve(path))
-    if (within === '' || within === '..' || within.startsWith(`..${sep}`) || isAbsolute(within)) {
-      throw new PlaceError(`${path} is refused: it is not below ${this.root}`)
-    }
+    if (!this.holds(path)) throw new PlaceError(`${path} is refused: it is not below ${this.root}`)
     let directory = await this.prepare()
     for (const segment of dirname(within).split(sep)) {
       if (segment === '.') continue

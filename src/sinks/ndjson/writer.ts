@@ -8,6 +8,7 @@ import { groupByTemplate, type Template } from '../../codec/path-template.ts'
 import type { Cancel, Context } from '../../component/context.ts'
 import { type FilePolicy, OutputFile, type Owner } from './output-file.ts'
 import type { Place } from './place.ts'
+import { Unfinished } from './unfinished.ts'
 
 /** How many closed compressed files are remembered as whole: a file forgotten is begun anew. */
 const REMEMBERED = 10_000
@@ -34,6 +35,8 @@ export class Writer implements Owner {
   readonly #failing = new Map<OutputFile | Writer, string>()
   readonly #closedAt = new Map<string, number>()
   readonly #cancelTending: Cancel
+  readonly #unfinished: Unfinished
+  readonly #recovery: Promise<void>
   #waiting: (() => void)[] = []
 
   constructor(settings: WriterSettings, context: Context, answer: (receipt: Receipt) => void) {
@@ -42,6 +45,8 @@ export class Writer implements Owner {
     this.context = context
     this.#settings = settings
     this.#answer = answer
+    this.#unfinished = new Unfinished(context.directory)
+    this.#recovery = this.#finishLeftovers()
     this.#cancelTending = context.clock.every(1000, () => this.#tend())
     settings.place.prepare().then(
       () => {
@@ -93,13 +98,41 @@ export class Writer implements Owner {
     this.context.meters.set('open_files', this.#open.size)
   }
 
+  async #finishLeftovers(): Promise<void> {
+    const { inProgress, compressor } = this.policy
+    if (inProgress === undefined) return
+    const { log } = this.context
+    try {
+      const count = await this.#unfinished.finishAll(
+        this.place,
+        inProgress,
+        compressor.kind !== 'none',
+      )
+      if (count > 0)
+        log.info(`${count} files that an earlier run left unfinished have their names now`)
+    } catch (error) {
+      log.warn(
+        `files that an earlier run left unfinished keep the ending "${inProgress}" until their paths are written again: ${(error as Error).message}`,
+      )
+    }
+  }
+
   async acquire(file: OutputFile): Promise<void> {
+    await this.#recovery
     while (this.#open.size >= this.#settings.maxOpenFiles) {
       const victim = [...this.#open].find(other => other.resting)
       if (victim) await victim.close()
       else await new Promise<void>(resolve => this.#waiting.push(resolve))
     }
     this.#open.add(file)
+  }
+
+  begun(file: OutputFile): Promise<void> {
+    return this.#unfinished.add(file.path)
+  }
+
+  finished(file: OutputFile): Promise<void> {
+    return this.#unfinished.remove(file.path)
   }
 
   release(file: OutputFile): void {
