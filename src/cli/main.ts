@@ -1,14 +1,19 @@
 /** The `scope` command: reads the command line and hands over to one file a verb. */
 import { Command, CommanderError } from 'commander'
-import { checkCommand } from './commands/check.ts'
-import { describeCommand } from './commands/describe.ts'
-import { edgeCommand } from './commands/edge.ts'
-import { schemaCommand } from './commands/schema.ts'
-import { tapCommand } from './commands/tap.ts'
-import { testCommand } from './commands/test.ts'
-import { topCommand } from './commands/top.ts'
-import { versionCommand } from './commands/version.ts'
+import type { MakeCommand } from './command.ts'
 import { CommandError, type Io, processIo } from './io.ts'
+
+/** One file a verb, loaded when it is asked for, so that a small command starts fast. */
+const VERBS: Record<string, () => Promise<MakeCommand>> = {
+  edge: async () => (await import('./commands/edge.ts')).edgeCommand,
+  check: async () => (await import('./commands/check.ts')).checkCommand,
+  test: async () => (await import('./commands/test.ts')).testCommand,
+  describe: async () => (await import('./commands/describe.ts')).describeCommand,
+  schema: async () => (await import('./commands/schema.ts')).schemaCommand,
+  tap: async () => (await import('./commands/tap.ts')).tapCommand,
+  top: async () => (await import('./commands/top.ts')).topCommand,
+  version: async () => (await import('./commands/version.ts')).versionCommand,
+}
 
 /**
  * Runs one command line.
@@ -26,16 +31,9 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   const done = (result: number) => {
     status = result
   }
-  for (const make of [
-    edgeCommand,
-    checkCommand,
-    testCommand,
-    describeCommand,
-    schemaCommand,
-    tapCommand,
-    topCommand,
-    versionCommand,
-  ]) {
+  const asked = VERBS[args[0] ?? '']
+  for (const load of asked ? [asked] : Object.values(VERBS)) {
+    const make = await load()
     program.addCommand(make(io, done).exitOverride().copyInheritedSettings(program))
   }
   try {
