@@ -8,6 +8,9 @@ import { stat } from 'node:fs/promises'
 import type { Compressor } from '../../codec/compression.ts'
 import type { Cancel, Context } from '../../component/context.ts'
 import { Backoff } from '../../transport/backoff.ts'
+import { append, endOfLastLine } from './append.ts'
+import { Backlog, type Piece } from './backlog.ts'
+import { explain } from './disk-errors.ts'
 import { prune, publish, setAside } from './numbering.ts'
 import { codeOf, type Place } from './place.ts'
 import { repairEnd } from './repair.ts'
@@ -48,17 +51,7 @@ export interface Owner {
   remember(path: string, size: number): void
 }
 
-/** Lines that wait to be written, and what to do once they are. */
-export interface Piece {
-  /** What is still to be written; whole lines. */
-  data: Buffer
-  /** Called once, with the bytes that were written to the disk for it. */
-  readonly written: (bytes: number) => void
-}
-
-const NEWLINE = 0x0a
 const CHUNK = 1024 * 1024
-const PIECES = 512
 const LARGEST_FRAME = 4 * 1024 * 1024
 
 interface OpenFile {
@@ -73,9 +66,7 @@ export class OutputFile {
   readonly #owner: Owner
   readonly #policy: FilePolicy
   readonly #backoff = new Backoff({ initial: 100, max: 3000 })
-  #pending: Piece[] = []
-  #bytes = 0
-  #out = 0
+  readonly #backlog = new Backlog()
   #open: OpenFile | undefined
   #size = 0
   #born = 0
@@ -104,7 +95,7 @@ export class OutputFile {
 
   /** True when nothing waits and nothing is under way. */
   get resting(): boolean {
-    return !this.#running && this.#pending.length === 0
+    return !this.#running && this.#backlog.bytes === 0
   }
 
   get isOpen(): boolean {
@@ -113,8 +104,7 @@ export class OutputFile {
 
   /** Adds whole lines. */
   add(piece: Piece): void {
-    this.#pending.push(piece)
-    this.#bytes += piece.data.length
+    this.#backlog.add(piece)
     if (this.#hasFrame()) this.#start()
     else this.#awaitFrame()
   }
@@ -159,14 +149,14 @@ export class OutputFile {
     return (
       this.#policy.compressor.kind === 'none' ||
       this.#flush ||
-      this.#bytes >= this.#policy.frameSize
+      this.#backlog.bytes >= this.#policy.frameSize
     )
   }
 
   #awaitFrame(): void {
     this.#flushTimer ??= this.#owner.context.clock.after(this.#policy.frameAge, () => {
       this.#flushTimer = undefined
-      if (this.#pending.length > 0) this.flush()
+      if (this.#backlog.bytes > 0) this.flush()
     })
   }
 
@@ -181,7 +171,7 @@ export class OutputFile {
       try {
         if (this.#inspect) await this.#look()
         if (this.#sync) await this.#syncNow()
-        if (this.#pending.length > 0 && this.#hasFrame()) await this.#writeSome()
+        if (this.#backlog.bytes > 0 && this.#hasFrame()) await this.#writeSome()
         else if (this.#closing.length > 0) await this.#finish()
         else if (this.#rotationDue()) await this.#rotate()
         else if (!this.#inspect && !this.#sync) break
@@ -193,7 +183,7 @@ export class OutputFile {
     this.#running = false
     if (this.#destroyed) await this.#drop()
     else {
-      if (this.#pending.length > 0) this.#awaitFrame()
+      if (this.#backlog.bytes > 0) this.#awaitFrame()
       this.#owner.idle(this)
     }
   }
@@ -206,18 +196,17 @@ export class OutputFile {
     if (this.#rotationDue()) return
     if (this.#policy.compressor.kind === 'none') await this.#writeLines(open)
     else await this.#writeFrame(open)
-    if (this.#bytes === 0) this.#flush = false
+    if (this.#backlog.bytes === 0) this.#flush = false
     this.#used = this.#owner.context.clock.monotonic()
   }
 
   async #writeLines(open: OpenFile): Promise<void> {
     const room = (this.#policy.rotateSize ?? Number.POSITIVE_INFINITY) - this.#size
-    let buffers = this.#take(Math.min(CHUNK, room))
+    let buffers = this.#backlog.take(Math.min(CHUNK, room))
     if (buffers.length === 0) {
       if (this.#size > 0 && room < CHUNK) return this.#rotate()
       // One line that is longer than a chunk, or than a whole file may be.
-      const data = (this.#pending[0] as Piece).data
-      buffers = [data.subarray(0, data.indexOf(NEWLINE) + 1)]
+      buffers = [this.#backlog.firstLine()]
     }
     const total = buffers.reduce((sum, buffer) => sum + buffer.length, 0)
     const progress = { written: 0 }
@@ -227,7 +216,7 @@ export class OutputFile {
       // Nothing counts as written before it is synced, where it has to be synced.
       const whole = this.#policy.fsync === 'batch' ? 0 : endOfLastLine(buffers, progress.written)
       await this.#cut(open, progress.written - whole)
-      if (whole > 0) this.#commit(whole, whole)
+      if (whole > 0) this.#backlog.commit(whole, whole)
       throw error
     }
     this.#size += total
@@ -235,11 +224,11 @@ export class OutputFile {
   }
 
   async #writeFrame(open: OpenFile): Promise<void> {
-    const buffers = this.#take(
+    const buffers = this.#backlog.take(
       Math.max(LARGEST_FRAME, this.#policy.frameSize),
       this.#policy.frameSize,
     )
-    if (buffers.length === 0) buffers.push((this.#pending[0] as Piece).data)
+    if (buffers.length === 0) buffers.push(this.#backlog.firstLine())
     const data = buffers.length === 1 ? (buffers[0] as Buffer) : Buffer.concat(buffers)
     const frame = await this.#policy.compressor.frame(data)
     const progress = { written: 0 }
@@ -256,7 +245,7 @@ export class OutputFile {
   async #written(bytes: number, onDisk: number): Promise<void> {
     this.#dirty = true
     if (this.#policy.fsync === 'batch') await this.#syncNow()
-    this.#commit(bytes, onDisk)
+    this.#backlog.commit(bytes, onDisk)
   }
 
   async #syncNow(): Promise<void> {
@@ -272,48 +261,6 @@ export class OutputFile {
     }
     this.#dirty = false
     this.#synced = this.#owner.context.clock.monotonic()
-  }
-
-  /**
-   * The buffers of whole lines that wait, in order: at most `limit` bytes together, and no further
-   * buffer once there are `enough`.
-   */
-  #take(limit: number, enough = limit): Buffer[] {
-    const buffers: Buffer[] = []
-    let room = limit
-    for (const { data } of this.#pending) {
-      if (data.length > room) {
-        const whole = room > 0 ? data.lastIndexOf(NEWLINE, room - 1) + 1 : 0
-        if (whole > 0) buffers.push(data.subarray(0, whole))
-        break
-      }
-      buffers.push(data)
-      room -= data.length
-      if (limit - room >= enough || buffers.length === PIECES) break
-    }
-    return buffers
-  }
-
-  /** Takes bytes off what waits and answers for each piece that is written to its end. */
-  #commit(bytes: number, onDisk: number): void {
-    const ratio = onDisk / bytes
-    let left = bytes
-    let done = 0
-    while (left > 0) {
-      const piece = this.#pending[done] as Piece
-      const part = Math.min(left, piece.data.length)
-      left -= part
-      this.#out += part * ratio
-      if (part < piece.data.length) {
-        piece.data = piece.data.subarray(part)
-      } else {
-        done++
-        piece.written(Math.round(this.#out))
-        this.#out = 0
-      }
-    }
-    this.#pending.splice(0, done)
-    this.#bytes -= bytes
   }
 
   /** Takes the last bytes back that a failed write left, so that the file ends where it should. */
@@ -499,61 +446,4 @@ export class OutputFile {
     this.#owner.worked(this)
     this.#owner.context.log.info(`${this.path} is written again`)
   }
-}
-
-/** Appends all buffers; `progress` tells how far it came if it throws. */
-async function append(
-  handle: FileHandle,
-  buffers: readonly Buffer[],
-  progress: { written: number },
-): Promise<void> {
-  let rest = [...buffers]
-  while (rest.length > 0) {
-    const { bytesWritten } = await handle.writev(rest)
-    progress.written += bytesWritten
-    let skip = bytesWritten
-    const next: Buffer[] = []
-    for (const buffer of rest) {
-      if (skip >= buffer.length) skip -= buffer.length
-      else {
-        next.push(skip > 0 ? buffer.subarray(skip) : buffer)
-        skip = 0
-      }
-    }
-    rest = next
-  }
-}
-
-/** Where the last whole line ends in the first so many bytes of some buffers. */
-function endOfLastLine(buffers: readonly Buffer[], bytes: number): number {
-  let start = 0
-  let end = 0
-  for (const buffer of buffers) {
-    const part = Math.min(buffer.length, bytes - start)
-    if (part <= 0) break
-    const newline = buffer.lastIndexOf(NEWLINE, part - 1)
-    if (newline >= 0) end = start + newline + 1
-    start += buffer.length
-  }
-  return end
-}
-
-const REASONS: Record<string, string> = {
-  ENOSPC: 'the disk is full; free some space',
-  EDQUOT: 'the quota of this user is used up; free some space or raise it',
-  EACCES: 'this user may not write there; change the permissions or the path',
-  EPERM: 'this user may not write there; change the permissions or the path',
-  EROFS: 'the file system is mounted read-only',
-  EMFILE: 'too many files are open; lower max_open_files or raise the limit of the process',
-  ENFILE: 'too many files are open on this machine',
-  EIO: 'the disk reports an error; look at the kernel log',
-  EISDIR: 'it is a directory',
-  ENOTDIR: 'a part of the path is no directory',
-  EFBIG: 'the file has the greatest size that is allowed; set rotate.size',
-}
-
-function explain(error: unknown, path: string): string {
-  const code = codeOf(error)
-  const reason = (code && REASONS[code]) ?? (error as Error).message
-  return `${path} cannot be written: ${reason}. Nothing is lost: its events wait and are tried again`
 }
