@@ -88,8 +88,10 @@ export class DatagramCarrier implements Carrier {
     return new Promise((resolve, reject) => {
       const socket = dgram.createSocket(type)
       socket.on('error', error => {
-        if (socket === this.#socket) this.#context.meters.error(codeOf(error))
-        else {
+        if (socket === this.#socket) {
+          this.#context.meters.error(codeOf(error))
+          if (codeOf(error) === 'ECONNREFUSED') this.#nobody()
+        } else {
           socket.close()
           reject(error)
         }
@@ -161,11 +163,13 @@ export class DatagramCarrier implements Carrier {
     }
     this.#jobs.splice(this.#head, 0, job)
     if (code === 'ECANCELED') return
-    if (code !== 'ECONNREFUSED') {
-      this.#retry(`could not send to ${this.#name}`, error)
-      return
-    }
     // The answer to an earlier datagram; this one did not leave for it and goes again at once.
+    if (code === 'ECONNREFUSED') this.#nobody()
+    else this.#retry(`could not send to ${this.#name}`, error)
+  }
+
+  /** The kernel has heard from the other side that nobody listens there. */
+  #nobody(): void {
     if (this.#refusedAt === undefined) {
       this.#context.healthy(false, `${this.#name}: nobody listens there`)
       this.#context.log.warn(
