@@ -189,4 +189,4 @@ the reader is gone (\`| head\`), further batches are dropped and counted as \`ou
   })
 }
 
-export const console = consoleOn(() => process.stdout)
+export const consoleSink = consoleOn(() => process.stdout)

@@ -1,7 +1,7 @@
 /** A process that writes through the console sink until its reader is gone, and tells what became of it. */
 import { Subject } from 'rxjs'
 import type { Batch } from '../../src/batch/batch.ts'
-import { console } from '../../src/sinks/console.ts'
+import { consoleSink } from '../../src/sinks/console.ts'
 import { batchOf, testContext } from '../context.ts'
 
 const context = testContext()
@@ -9,7 +9,7 @@ const batches = new Subject<Batch>()
 const counts = { delivered: 0, dropped: 0 }
 let i = 0
 const send = () => batches.next(batchOf([{ i: i++ }]))
-console
+consoleSink
   .create(
     console.options.parse({}),
     context,
