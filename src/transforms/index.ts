@@ -3,6 +3,7 @@ import type { Transform } from '../component/define.ts'
 import { dedupe } from './dedupe.ts'
 import { filter } from './filter.ts'
 import { measure } from './measure/measure.ts'
+import { parse } from './parse/parse.ts'
 import { redact } from './redact.ts'
 import { reduce } from './reduce/reduce.ts'
 import { remove } from './remove.ts'
@@ -15,6 +16,7 @@ import { throttle } from './throttle.ts'
 export const transforms: readonly Transform[] = [
   filter,
   route,
+  parse,
   redact,
   set,
   remove,
