@@ -8,81 +8,24 @@
 #
 # Exit status: 0 done, 1 failed, 2 usage, 3 the packages are missing and can't be installed here.
 set -euo pipefail
+# shellcheck source=scripts/test-server.sh
+. "$(dirname "$0")/test-server.sh"
 
-PACKAGES="radosgw ceph-mon ceph-osd ceph-common"
 ACCESS_KEY=scopelinetest
 SECRET_KEY=scopeline-test-secret
 
-say() { printf '%s\n' "$*" >&2; }
-
-installed() {
-  local program
-  for program in radosgw radosgw-admin ceph-mon ceph-osd ceph monmaptool; do
-    command -v "$program" >/dev/null || return 1
-  done
+install() {
+  require "radosgw ceph-mon ceph-osd ceph-common" \
+    radosgw radosgw-admin ceph-mon ceph-osd ceph monmaptool
 }
 
-install_packages() {
-  if installed; then return 0; fi
-  if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
-    say "A Ceph gateway is needed: run as root: apt-get install --no-install-recommends $PACKAGES"
-    return 3
-  fi
-  export DEBIAN_FRONTEND=noninteractive
-  # shellcheck disable=SC2086
-  apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 $PACKAGES >&2 ||
-    { apt-get update >&2 &&
-      apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 $PACKAGES >&2; } ||
-    { say "apt-get could not install: $PACKAGES"; return 3; }
-}
-
-# Four free ports, found by binding them all at once.
-free_ports() {
-  node -e '
-    const net = require("node:net")
-    const open = () => new Promise(done => { const s = net.createServer().listen(0, "127.0.0.1", () => done(s)) })
-    Promise.all([open(), open(), open()]).then(list => {
-      console.log(list.map(s => s.address().port).join(" "))
-      for (const s of list) s.close()
-    })'
-}
-
-# wait_for SECONDS WHAT COMMAND…: polls until the command succeeds, or one of our processes has died.
-wait_for() {
-  local seconds=$1 what=$2 file
-  shift 2
-  local end=$((SECONDS + seconds))
-  until "$@" >/dev/null 2>&1; do
-    for file in "$D"/pids/*; do
-      kill -0 "$(cat "$file")" 2>/dev/null ||
-        { say "$(basename "$file") ended while waiting for $what:"; tail -n 5 "$D/log/$(basename "$file").out" >&2; return 1; }
-    done
-    if [ "$SECONDS" -ge "$end" ]; then say "$what did not come within $seconds s; see $D/log"; return 1; fi
-    sleep 0.3
-  done
-}
-
-# spawn NAME COMMAND…: in a session of its own, so that no terminal's Ctrl-C reaches it.
-spawn() {
-  local name=$1
-  shift
-  setsid "$@" >"$D/log/$name.out" 2>&1 </dev/null &
-  echo $! >"$D/pids/$name"
-}
-
-start() {
-  D=$1
-  if [ -e "$D/endpoint" ]; then cat "$D/endpoint"; return 0; fi
-  install_packages
-  mkdir -p "$D"
-  D=$(cd "$D" && pwd)
-  mkdir -p "$D"/{run,log,mon,osd,rgw,pids}
-  chmod 700 "$D"
-  : >"$D/keyring"
+begin() {
   local fsid osd port v2 v1 C=$D/ceph.conf
+  mkdir -p "$D"/{run,mon,osd,rgw}
+  : >"$D/keyring"
   fsid=$(cat /proc/sys/kernel/random/uuid)
   osd=$(cat /proc/sys/kernel/random/uuid)
-  read -r port v2 v1 < <(free_ports)
+  read -r port v2 v1 < <(free_ports 3)
   cat >"$C" <<CONF
 [global]
 fsid = $fsid
@@ -132,42 +75,12 @@ CONF
   spawn osd ceph-osd -c "$C" -i 0 -f
   wait_for 60 "the object store" sh -c "timeout 10 ceph -c '$C' osd stat | grep -q '1 up'"
   spawn rgw radosgw -c "$C" -n client.rgw -f
-  wait_for 90 "the gateway" bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
+  wait_for 90 "the gateway" listens "$port"
   radosgw-admin -c "$C" -n client.rgw user create --uid=scope --display-name=scope \
     --access-key="$ACCESS_KEY" --secret="$SECRET_KEY" >"$D/log/user.out" 2>&1 ||
     { cat "$D/log/user.out" >&2; return 1; }
   printf '%s\n' "S3_ENDPOINT=http://127.0.0.1:$port" "S3_ACCESS_KEY=$ACCESS_KEY" \
     "S3_SECRET_KEY=$SECRET_KEY" "S3_REGION=us-east-1" >"$D/endpoint"
-  cat "$D/endpoint"
 }
 
-stop() {
-  local D=$1 name pid
-  [ -d "$D/pids" ] || return 0
-  D=$(cd "$D" && pwd)
-  for name in rgw osd mon; do
-    [ -e "$D/pids/$name" ] || continue
-    pid=$(cat "$D/pids/$name")
-    # Only what is still the program that was started: a pid may have been given to another.
-    grep -qa "$D" "/proc/$pid/cmdline" 2>/dev/null || continue
-    kill -TERM "$pid" 2>/dev/null || true
-    for _ in $(seq 20); do
-      kill -0 "$pid" 2>/dev/null || break
-      sleep 0.1
-    done
-    kill -KILL "$pid" 2>/dev/null || true
-  done
-  rm -rf "$D"
-}
-
-case "${1-}" in
-  install) install_packages ;;
-  start) [ $# = 2 ] || { say "usage: $0 start DIR"; exit 2; }
-    # A trap and not "start || stop": that would switch off "set -e" inside of start.
-    TARGET=$2
-    trap 'status=$?; [ "$status" = 0 ] || stop "$TARGET"; exit "$status"' EXIT
-    start "$2" ;;
-  stop) [ $# = 2 ] || { say "usage: $0 stop DIR"; exit 2; }
-    stop "$2" ;;
-  *) say "usage: $0 install | start DIR | stop DIR"; exit 2 ;;
-esac
+main "$@"

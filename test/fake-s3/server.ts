@@ -17,8 +17,8 @@ export interface FakeS3Options {
   faults?: readonly Fault[]
   keys?: Keys
   port?: number
-  /** Answers If-None-Match with NotImplemented, as OpenStack Swift does. */
-  withoutConditions?: boolean
+  /** Takes after OpenStack Swift: If-None-Match is NotImplemented, CRC32 is unknown and not in the schema. */
+  likeSwift?: boolean
   /** Parts per page of ListParts. */
   pageSize?: number
 }
@@ -91,26 +91,33 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
   ): { status?: number; body?: string | Buffer } {
     const { bucket, key, query, request, body } = call
     const onlyNew = request.headers['if-none-match'] === '*'
-    if (onlyNew && options.withoutConditions) {
+    if (onlyNew && options.likeSwift) {
       throw new Refusal(501, 'NotImplemented', 'If-None-Match is not known here')
     }
     const etag = (value: string) => response.setHeader('etag', `"${value}"`)
+    /** A server that knows CRC32 repeats it. */
+    const echo = () => {
+      const crc = request.headers['x-amz-checksum-crc32']
+      if (crc !== undefined && !options.likeSwift) response.setHeader('x-amz-checksum-crc32', crc)
+    }
     switch (call.operation) {
       case 'PutObject':
         etag(buckets.put(bucket, key, onlyNew, { body, ...attributes(request) }))
+        echo()
         return {}
       case 'CreateMultipartUpload': {
         const announced = request.headers['x-amz-checksum-algorithm']
         const upload = buckets.createUpload(bucket, key, {
-          crc32: announced === 'CRC32',
+          crc32: announced === 'CRC32' && !options.likeSwift,
           ...attributes(request),
         })
         return { body: xml('InitiateMultipartUploadResult', tag('UploadId', upload.id)) }
       }
       case 'UploadPart': {
         const upload = buckets.upload(bucket, key, query.get('uploadId') ?? '')
-        const crc = request.headers['x-amz-checksum-crc32']
+        const crc = options.likeSwift ? undefined : request.headers['x-amz-checksum-crc32']
         etag(buckets.putPart(upload, Number(query.get('partNumber')), body, crc as string))
+        echo()
         return {}
       }
       case 'ListParts': {
@@ -125,7 +132,8 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
             'Part',
             tag('PartNumber', number) +
               tag('ETag', `&quot;${part.etag}&quot;`) +
-              tag('Size', part.body.length),
+              tag('Size', part.body.length) +
+              (part.crc32 ? tag('ChecksumCRC32', part.crc32) : ''),
           ),
         )
         return {
@@ -140,6 +148,9 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
       }
       case 'CompleteMultipartUpload': {
         const upload = buckets.upload(bucket, key, query.get('uploadId') ?? '')
+        if (options.likeSwift && body.includes('<Checksum')) {
+          throw new Refusal(400, 'MalformedXML', 'an element is not in the schema')
+        }
         buckets.complete(upload, readParts(body.toString()), onlyNew)
         // As Ceph: the answer's ETag is empty.
         return {

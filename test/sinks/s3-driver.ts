@@ -19,6 +19,11 @@ interface Task {
 
 const task = JSON.parse(process.argv[2] ?? '{}') as Task
 const context = testContext({ directory: task.directory, clock: systemClock })
+const { warn } = context.log
+context.log.warn = (message, facts) => {
+  process.stderr.write(`warning: ${message}\n`)
+  warn(message, facts)
+}
 const batches = new Subject<ReturnType<typeof batchOf>>()
 const stay = setInterval(() => {}, 1000)
 let acknowledged = task.events?.from ?? 0

@@ -13,7 +13,8 @@ export interface DriverProcess {
   kill(): void
 }
 
-export function runDriver(task: object): DriverProcess {
+/** Starts it; killed if it runs longer than `limit` milliseconds. */
+export function runDriver(task: object, limit = 120_000): DriverProcess {
   const driver = fileURLToPath(new URL('./s3-driver.ts', import.meta.url))
   const child = spawn(process.execPath, ['--import=tsx', driver, JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -32,7 +33,9 @@ export function runDriver(task: object): DriverProcess {
     output += text
   })
   const over = new Promise<number | null>(resolve => {
+    const late = setTimeout(() => child.kill('SIGKILL'), limit)
     child.once('close', status => {
+      clearTimeout(late)
       ended = true
       resolve(status)
     })

@@ -292,8 +292,8 @@ t.test('an object that is never taken goes to the dead letters, with its reason'
 })
 
 t.test('create: once never replaces, and knows its own object again', async t => {
-  for (const withoutConditions of [false, true]) {
-    const fake = await fakeFor(t, { withoutConditions })
+  for (const likeSwift of [false, true]) {
+    const fake = await fakeFor(t, { likeSwift })
     const options = optionsFor(fake, { key: 'fixed.ndjson', create: 'once' })
     fake.faults.add({ do: 'lose-answer', on: 'PutObject' })
     const sink = run(options)
@@ -441,6 +441,29 @@ t.test('a large object goes up in parts, each checked; faults on the way do not 
     'x-amz-server-side-encryption': 'AES256',
   })
   t.same(readdirSync(join(sink.context.directory, 'files')), [])
+})
+
+t.test('parts go up to a server that knows no CRC32, and CRC32 is not forced on it', async t => {
+  for (const checksum of ['auto', 'crc32', 'md5', 'none']) {
+    const fake = await fakeFor(t, { likeSwift: true })
+    const body = randomBytes(11 * MiB)
+    const root = t.testdir({})
+    writeFileSync(join(root, 'core'), body)
+    const sink = run(
+      optionsFor(fake, {
+        key: '{data.name}',
+        body: 'file',
+        file_root: root,
+        part_size: '5MiB',
+        checksum,
+        create: 'once',
+      }),
+    )
+    sink.send(batchOf([{ data: { path: join(root, 'core') } }]))
+    await sink.end()
+    t.match(sink.receipts, [{ outcome: 'delivered' }], checksum)
+    t.equal(sha256(fake.objects().get('core')?.body as Buffer), sha256(body))
+  }
 })
 
 t.test('an upload that was cut short goes on with the parts that are missing or wrong', async t => {

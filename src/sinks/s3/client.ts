@@ -17,6 +17,7 @@ export interface PartOnServer {
   readonly size: number
   /** Without quotes. */
   readonly etag: string
+  readonly crc32?: string | undefined
 }
 
 export interface ObjectOnServer {
@@ -32,11 +33,17 @@ export interface Stored {
   readonly etag: string
   /** Whether the server's ETag is the MD5 of the bytes: not so where a KMS key encrypts them. */
   readonly etagIsMd5: boolean
+  /** Base64; undefined where the server does not know CRC32. */
+  readonly crc32?: string | undefined
 }
 
 export interface CompletedPart {
   readonly number: number
   readonly etag: string
+  /**
+   * As the server told it. AWS wants it again if the upload was announced with CRC32; servers that do
+   * not know CRC32 refuse an element that is not in their schema.
+   */
   readonly crc32?: string | undefined
 }
 
@@ -107,8 +114,10 @@ export async function openStore(options: S3Options, signal: AbortSignal): Promis
   const stored = (answer: {
     ETag?: string | undefined
     ServerSideEncryption?: string | undefined
+    ChecksumCRC32?: string | undefined
   }): Stored => ({
     etag: unquoted(answer.ETag),
+    crc32: answer.ChecksumCRC32,
     etagIsMd5: !answer.ServerSideEncryption?.startsWith('aws:'),
   })
 
@@ -179,6 +188,7 @@ export async function openStore(options: S3Options, signal: AbortSignal): Promis
             number: part.PartNumber ?? 0,
             size: part.Size ?? -1,
             etag: unquoted(part.ETag),
+            crc32: part.ChecksumCRC32,
           })
         }
         const next = page.NextPartNumberMarker

@@ -45,7 +45,12 @@ type Step =
   | ({ readonly step: 'opened' } & Opened)
   | ({ readonly step: 'sealed' } & Sealed)
   | { readonly step: 'creating'; readonly at: number }
-  | { readonly step: 'upload'; readonly upload_id: string; readonly part_size: number }
+  | {
+      readonly step: 'upload'
+      readonly upload_id: string
+      readonly part_size: number
+      readonly crc32: boolean
+    }
   | { readonly step: 'part'; readonly number: number; readonly etag: string; readonly md5: string }
   | { readonly step: 'abandoned' }
   | { readonly step: 'done' }
@@ -54,6 +59,8 @@ type Step =
 export interface Upload {
   readonly id: string
   readonly partSize: number
+  /** Whether it was announced with CRC32: then every part must have one. */
+  readonly crc32: boolean
   /** By part number: the ETag that the server gave, and the MD5 (hex) of what was sent. */
   readonly parts: Map<number, { readonly etag: string; readonly md5: string }>
 }
@@ -128,7 +135,12 @@ export class Journal {
         break
       case 'upload':
         this.creating = undefined
-        this.upload = { id: step.upload_id, partSize: step.part_size, parts: new Map() }
+        this.upload = {
+          id: step.upload_id,
+          partSize: step.part_size,
+          crc32: step.crc32,
+          parts: new Map(),
+        }
         break
       case 'part':
         this.upload?.parts.set(step.number, { etag: step.etag, md5: step.md5 })

@@ -18,6 +18,8 @@ export class Requests {
   #failures = 0
   #ending = false
   #told = ''
+  /** Keys of objects that wait for something else than time. */
+  readonly #stuck = new Set<string>()
 
   constructor(retry: { initial: number; max: number }, context: Context, signal: AbortSignal) {
     this.#backoff = new Backoff(retry)
@@ -56,8 +58,39 @@ export class Requests {
   succeeded(): void {
     if (this.#failures === 0) return
     this.#failures = 0
-    this.#told = ''
     this.#backoff.reset()
+    this.#recovered()
+  }
+
+  /** An object is on its way no more: delivered or given up. */
+  settled(key: string): void {
+    if (this.#stuck.delete(key) && this.#failures === 0) this.#recovered()
+  }
+
+  /** Notes a failure that no repetition of a single request heals; the object tries again as a whole. */
+  stuck(key: string, diagnosis: Diagnosis): void {
+    this.#stuck.add(key)
+    this.failed(`send ${key}`, diagnosis)
+  }
+
+  /** Waits so many milliseconds; throws Closed. */
+  async rest(milliseconds: number): Promise<void> {
+    await new Promise<void>(resolve => {
+      const stop = () => {
+        cancel()
+        this.#signal.removeEventListener('abort', stop)
+        resolve()
+      }
+      const cancel = this.#context.clock.after(milliseconds, stop)
+      this.#signal.addEventListener('abort', stop)
+      if (this.#signal.aborted) stop()
+    })
+    await this.ready()
+  }
+
+  #recovered(): void {
+    if (this.#stuck.size > 0) return
+    this.#told = ''
     this.#context.healthy(true)
     this.#context.log.info('the S3 server takes objects again')
   }

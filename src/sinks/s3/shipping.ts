@@ -3,8 +3,10 @@
  * bucket goes to the end of the line, so that it does not hold up those that would pass.
  */
 import type { Context } from '../../component/context.ts'
+import { Backoff } from '../../transport/backoff.ts'
 import { Closed, type Diagnosis, diagnose } from './errors.ts'
 import type { Journal } from './journal.ts'
+import type { S3Options } from './options.ts'
 import type { Requests } from './requests.ts'
 import { Permits } from './slots.ts'
 import { type Body, BodyChanged, type Uploader } from './upload.ts'
@@ -27,16 +29,29 @@ export class Shipping {
   readonly #requests: Requests
   readonly #context: Context
   readonly #permits: Permits
+  readonly #retry: S3Options['retry']
 
-  constructor(uploader: Uploader, requests: Requests, concurrency: number, context: Context) {
+  constructor(uploader: Uploader, requests: Requests, options: S3Options, context: Context) {
     this.#uploader = uploader
     this.#requests = requests
     this.#context = context
-    this.#permits = new Permits(concurrency)
+    this.#permits = new Permits(options.concurrency)
+    this.#retry = options.retry
   }
 
   /** Sends one object until it has its fate. Throws BodyChanged alone. */
   async ship(shipment: Shipment): Promise<Fate> {
+    const { key } = shipment.journal.opened
+    try {
+      return await this.#untilSettled(shipment, key)
+    } finally {
+      this.#requests.settled(key)
+    }
+  }
+
+  async #untilSettled(shipment: Shipment, key: string): Promise<Fate> {
+    // Its own, beside the one that all requests share: that one starts over when any request passes.
+    const backoff = new Backoff(this.#retry)
     for (;;) {
       await this.#permits.take()
       try {
@@ -56,12 +71,12 @@ export class Shipping {
         if (diagnosis.trouble === 'refused' || diagnosis.trouble === 'exists') {
           return { kind: 'refused', diagnosis }
         }
-        this.#requests.failed(`send ${shipment.journal.opened.key}`, diagnosis)
+        this.#requests.stuck(key, diagnosis)
       } finally {
         this.#permits.give()
       }
       try {
-        await this.#requests.ready()
+        await this.#requests.rest(backoff.next())
       } catch {
         return { kind: 'left' }
       }

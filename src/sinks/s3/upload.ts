@@ -7,6 +7,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import type { Context } from '../../component/context.ts'
+import { Backoff } from '../../transport/backoff.ts'
 import type { CompletedPart, Digests, ObjectStore, Place, Stored } from './client.ts'
 import { readAt } from './durable.ts'
 import { Closed, diagnose, isNotFound, isNotImplemented, S3Error } from './errors.ts'
@@ -65,6 +66,7 @@ export class Uploader {
     const all = { ...metadata, [ID_METADATA]: journal.opened.id }
     // An upload that was begun goes on as one, whatever part_size is now.
     const whole = !journal.upload && journal.creating === undefined
+    const backoff = new Backoff(this.#options.retry)
     for (;;) {
       try {
         if (whole && body.size <= this.#options.part_size) await this.#whole(journal, body, all)
@@ -79,7 +81,8 @@ export class Uploader {
         const diagnosis = diagnose(error)
         if (diagnosis.trouble === 'restart') {
           await this.abandon(journal)
-          this.#requests.failed(`send ${journal.opened.key}`, diagnosis)
+          this.#requests.stuck(journal.opened.key, diagnosis)
+          await this.#requests.rest(backoff.next())
         } else {
           if (diagnosis.trouble === 'refused' || diagnosis.trouble === 'exists') {
             await this.abandon(journal)
@@ -102,7 +105,7 @@ export class Uploader {
   async #whole(journal: Journal, body: Body, metadata: Record<string, string>): Promise<void> {
     const place = journal.opened
     await this.#slots.use(body.size, async buffer => {
-      const digests = await this.#read(body, buffer, 0)
+      const digests = await this.#read(body, buffer, 0, this.#sends('crc32'))
       await body.check()
       const once = this.#options.create === 'once'
       for (;;) {
@@ -142,11 +145,12 @@ export class Uploader {
     if (!journal.upload) {
       if (once && !this.#conditional && (await this.#isThere(place, body.size))) return
       await journal.note({ step: 'creating', at: this.#context.clock.now() })
+      const crc32 = this.#sends('crc32')
       const id = await this.#requests.send(`begin the upload of ${place.key}`, () =>
-        this.#store.createUpload(place, this.#sends('crc32'), metadata),
+        this.#store.createUpload(place, crc32, metadata),
       )
       const partSize = partSizeFor(body.size, this.#options.part_size)
-      await journal.note({ step: 'upload', upload_id: id, part_size: partSize })
+      await journal.note({ step: 'upload', upload_id: id, part_size: partSize, crc32 })
     }
     const upload = journal.upload as unknown as Upload
     await this.#sendMissing(journal, upload, body, done)
@@ -195,14 +199,14 @@ export class Uploader {
       const from = (part.number - 1) * upload.partSize
       const length = Math.min(upload.partSize, body.size - from)
       if (part.number < 1 || length <= 0 || part.size !== length) continue
-      const { hash, crc32 } = await this.#slots.use(length, buffer =>
-        this.#read(body, buffer, from),
+      const { hash } = await this.#slots.use(length, buffer =>
+        this.#read(body, buffer, from, false),
       )
       const noted = upload.parts.get(part.number)
       const same =
         part.etag === hash ||
         (noted !== undefined && noted.etag === part.etag && noted.md5 === hash)
-      if (same) done.set(part.number, { number: part.number, etag: part.etag, crc32 })
+      if (same) done.set(part.number, part)
     }
     if (done.size > 0) {
       this.#context.meters.add('parts_skipped_total', done.size)
@@ -231,8 +235,8 @@ export class Uploader {
         const length = Math.min(upload.partSize, body.size - from)
         try {
           await this.#slots.use(length, async buffer => {
-            const digests = await this.#read(body, buffer, from)
-            const { etag } = await this.#requests.send(
+            const digests = await this.#read(body, buffer, from, upload.crc32)
+            const { etag, crc32 } = await this.#requests.send(
               `send part ${number} of ${place.key}`,
               async () =>
                 this.#verify(
@@ -240,7 +244,7 @@ export class Uploader {
                   digests,
                 ),
             )
-            done.set(number, { number, etag, crc32: digests.crc32 })
+            done.set(number, { number, etag, crc32 })
             await journal.note({ step: 'part', number, etag, md5: digests.hash })
             this.#context.meters.add('parts_total', 1)
             this.#context.meters.add('uploaded_bytes_total', length)
@@ -334,7 +338,7 @@ export class Uploader {
   }
 
   /** Fills the buffer from the body and digests it, a MiB at a time: others shall have their turn. */
-  async #read(body: Body, buffer: Buffer, from: number): Promise<Checked> {
+  async #read(body: Body, buffer: Buffer, from: number, withCrc: boolean): Promise<Checked> {
     if ((await readAt(body.handle, buffer, buffer.length, from)) < buffer.length) {
       await body.check()
       throw new BodyChanged('the file ends before the size it had')
@@ -345,7 +349,7 @@ export class Uploader {
     for (let at = 0; at < buffer.length; at += step) {
       const piece = buffer.subarray(at, at + step)
       md5.update(piece)
-      if (this.#sends('crc32')) crc = crc32(piece, crc)
+      if (withCrc) crc = crc32(piece, crc)
       if (at + step < buffer.length) await turn()
     }
     const digest = md5.digest()
@@ -354,12 +358,19 @@ export class Uploader {
     return {
       hash: digest.toString('hex'),
       md5: this.#sends('md5') ? digest.toString('base64') : undefined,
-      crc32: this.#sends('crc32') ? big.toString('base64') : undefined,
+      crc32: withCrc ? big.toString('base64') : undefined,
     }
   }
 
-  /** An ETag that is an MD5, and another one than ours: the bytes were changed on the way. */
-  #verify(stored: Stored, { hash }: Checked): Stored {
+  /** A digest in the answer that is another than ours: the bytes were changed on the way. */
+  #verify(stored: Stored, { hash, crc32 }: Checked): Stored {
+    if (stored.crc32 !== undefined && crc32 !== undefined && stored.crc32 !== crc32) {
+      throw new S3Error(
+        'busy',
+        'ChecksumMismatch',
+        `the server stored bytes with CRC32 ${stored.crc32} where ${crc32} were sent`,
+      )
+    }
     if (stored.etagIsMd5 && /^[0-9a-f]{32}$/.test(stored.etag) && stored.etag !== hash) {
       throw new S3Error(
         'busy',

@@ -23,6 +23,6 @@ export async function openWay(
   const requests = new Requests(options.retry, context, signal)
   const slots = new Slots(options.concurrency)
   const uploader = new Uploader(store, requests, slots, options, context)
-  const shipping = new Shipping(uploader, requests, options.concurrency, context)
+  const shipping = new Shipping(uploader, requests, options, context)
   return { shipping, uploader, requests, close: () => store.close() }
 }
