@@ -11,7 +11,7 @@ let i = 0
 const send = () => batches.next(batchOf([{ i: i++ }]))
 consoleSink
   .create(
-    console.options.parse({}),
+    consoleSink.options.parse({}),
     context,
   )(batches)
   .subscribe(({ outcome }) => {
