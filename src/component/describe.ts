@@ -1,6 +1,7 @@
 /** Writes a component's declaration for readers: as text for `scope describe`, and as a Markdown page. */
 import type { Catalogue, Component } from './define.ts'
 import { type Field, fieldsOf, type Schema } from './schema-fields.ts'
+import { yamlInline } from './yaml-inline.ts'
 
 /** Options that all components of a kind take beside their own. */
 export type SharedOptions = Readonly<Record<Component['kind'], Schema>>
@@ -84,7 +85,7 @@ function optionText({ path, field }: Option): string[] {
   const example = exampleOf(field)
   return [
     `  ${path}`,
-    `      ${field.takes}; ${needOf(field)}`,
+    ...wrap(`${field.takes}; ${needOf(field)}`, WIDTH - 6).map(line => `      ${line}`),
     ...wrap(meta.description ?? '', WIDTH - 6).map(line => `      ${line}`),
     ...(example === undefined ? [] : [`      For example: ${example}`]),
     '',
@@ -122,10 +123,11 @@ export function componentPage(component: Component, shared: SharedOptions): stri
   if (examples.length > 0) lines.push('', '## Examples')
   const section = `${kind}s`
   for (const example of examples) {
-    const body = example.yaml
-      .trimEnd()
-      .split('\n')
-      .map(line => `    ${line}`)
+    const lines = example.yaml.trimEnd().split('\n')
+    // An example speaks of the component's own options; on a page it should work as it stands.
+    const fed = kind === 'source' || lines.some(line => line.startsWith('inputs:'))
+    const whole = fed ? lines : [lines[0] ?? '', 'inputs: [my_source]', ...lines.slice(1)]
+    const body = whole.map(line => `    ${line}`)
     lines.push(
       '',
       `${example.title}:`,
@@ -192,15 +194,15 @@ function needOf(field: Field): string {
 /** A default in words; none for a mapping whose own options have theirs. */
 function defaultText(value: unknown): string | undefined {
   if (value === undefined || JSON.stringify(value) === '{}') return undefined
-  return typeof value === 'string' && value !== '' ? value : JSON.stringify(value)
+  return typeof value === 'string' && value !== '' ? value : yamlInline(value)
 }
 
 /** The example that says more than the default and the words for the type do. */
 function exampleOf(field: Field): string | undefined {
   const [example] = field.meta.examples ?? []
   if (example === undefined || field.fields.length > 0) return undefined
-  const text = typeof example === 'string' ? example : JSON.stringify(example)
-  if (field.default !== undefined || field.takes.endsWith(` such as ${text}`)) return undefined
+  const text = yamlInline(example)
+  if (field.default !== undefined || field.takes.endsWith(` such as ${example}`)) return undefined
   return text
 }
 

@@ -176,11 +176,9 @@ export function wordsFor(schema: Schema, depth = 0): string {
       return 'a mapping'
     case 'array': {
       const element = elementOf(schema)
-      const words =
-        element && kindOf(element) !== 'unknown'
-          ? ` of ${plural(wordsFor(element, depth + 1))}`
-          : ''
-      return `a list${words}`
+      if (!element || kindOf(element) === 'unknown') return 'a list'
+      const words = wordsFor(element, depth + 1)
+      return words.startsWith('one of ') ? `a list, each ${words}` : `a list of ${plural(words)}`
     }
     case 'tuple':
       return 'a list'
@@ -193,14 +191,9 @@ export function wordsFor(schema: Schema, depth = 0): string {
   }
 }
 
+/** `a duration such as 5s` as `durations such as 5s`. */
 function plural(words: string): string {
-  const known: Record<string, string> = {
-    text: 'text',
-    'a number': 'numbers',
-    'a whole number': 'whole numbers',
-    'a mapping': 'mappings',
-  }
-  return known[words] ?? words.replace(/^an? (\w+(?: path)?)/, '$1s')
+  return words.replace(/^an? (.*?)(?= such as |$)/, '$1s')
 }
 
 /** `one of a, b`, or the only value there is. */
@@ -214,7 +207,7 @@ export function oneOf(values: readonly unknown[]): string {
 export function fieldsOf(schema: Schema, depth = 0): Field[] {
   const shape = shapeOf(schema) ?? {}
   return Object.entries(shape).map(([name, field]) => {
-    const { schema: inner, path } = innerMapping(field)
+    const { mappings, step } = innerMappings(field)
     return {
       name,
       schema: field,
@@ -222,24 +215,38 @@ export function fieldsOf(schema: Schema, depth = 0): Field[] {
       required: isRequired(field),
       default: defaultOf(field),
       meta: metaOf(field),
-      fields: inner && depth < 4 ? fieldsOf(inner, depth + 1) : [],
-      step: path,
+      fields: depth < 4 ? mergedFields(mappings, depth + 1) : [],
+      step,
     }
   })
 }
 
-/** The mapping with fields of its own that a field takes or holds, if any. */
-function innerMapping(schema: Schema, depth = 0): { schema: Schema | undefined; path: string } {
-  for (const alternative of depth > 3 ? [] : alternatives(schema)) {
-    if (shapeOf(alternative)) return { schema: alternative, path: '.' }
-    const element = elementOf(alternative)
-    if (!element) continue
-    const found = innerMapping(element, depth + 1)
-    if (!found.schema) continue
-    const here = definition(core(alternative)).type === 'array' ? '[]' : '.<name>'
-    return { schema: found.schema, path: here + found.path }
+/** The options of all mappings that may stand at a place. What only one of them needs is no must. */
+function mergedFields(mappings: readonly Schema[], depth: number): Field[] {
+  const merged = new Map<string, Field>()
+  for (const mapping of mappings) {
+    for (const field of fieldsOf(mapping, depth)) {
+      if (!merged.has(field.name)) {
+        merged.set(field.name, { ...field, required: field.required && mappings.length === 1 })
+      }
+    }
   }
-  return { schema: undefined, path: '.' }
+  return [...merged.values()]
+}
+
+/** The mappings with options of their own that a field takes or holds, and the step to them. */
+function innerMappings(schema: Schema, depth = 0): { mappings: Schema[]; step: string } {
+  const alternative = depth > 3 ? [] : alternatives(schema)
+  const mappings = alternative.filter(one => shapeOf(one))
+  if (mappings.length > 0) return { mappings, step: '.' }
+  for (const one of alternative) {
+    const element = elementOf(one)
+    const inner = element && innerMappings(element, depth + 1)
+    if (!inner || inner.mappings.length === 0) continue
+    const here = kindOf(one) === 'array' ? '[]' : '.<name>'
+    return { mappings: inner.mappings, step: here + inner.step }
+  }
+  return { mappings: [], step: '.' }
 }
 
 /** Whether the option must be written. */

@@ -17,6 +17,7 @@ import {
   valuesOf,
   wordsFor,
 } from '../component/schema-fields.ts'
+import { yamlInline } from '../component/yaml-inline.ts'
 import { type Findings, isReference } from './diagnose.ts'
 import {
   eachScalar,
@@ -288,8 +289,20 @@ class Checker {
     // A rule about a whole component, or about a mapping, is told at its name.
     if (node.kind !== 'scalar' && target.keyPlace) at = target.keyPlace
     const shownPath = target.found ? path : path.slice(0, -1)
-    const { message, hint } = this.#withoutSecrets(issue.message, path, node)
+    const { message, hint = this.#cutOff(node, offset) } = this.#withoutSecrets(
+      issue.message,
+      path,
+      node,
+    )
     this.#report(at, shownPath, 'BAD_VALUE', message, hint)
+  }
+
+  /** A hint for text that ends too early because YAML took a comma of it for its own. */
+  #cutOff(node: Located, offset: number | undefined): string | undefined {
+    if (node.kind !== 'scalar' || node.style !== 'plain' || offset === undefined) return undefined
+    const ends = offset >= node.text.length - 1
+    const comma = /^\s*,/.test(this.#findings.text.slice(node.end))
+    return ends && comma ? 'Inside { } and [ ] a comma ends a value: put it in quotes.' : undefined
   }
 
   /** The message, unless it could tell something that must not be shown. */
@@ -415,6 +428,9 @@ class Checker {
     if (node.kind === 'scalar') {
       if (node.segments) return undefined
       const { value } = node
+      if (metaOf(schema).unit === 'duration' && typeof value === 'number') {
+        return `Add a unit: ${value}ms, ${value}s, ${value}m, ${value}h.`
+      }
       if (
         kinds.includes('string') &&
         !valuesOf(schema) &&
@@ -504,21 +520,4 @@ function distance(
 function patternOf(schema: Schema): RegExp | undefined {
   const def = core(schema)._zod.def as { checks?: { _zod: { def: { pattern?: RegExp } } }[] }
   return def.checks?.map(check => check._zod.def.pattern).find(Boolean)
-}
-
-/** A value as YAML on one line. */
-export function yamlInline(value: unknown): string {
-  if (typeof value === 'string') {
-    // Text that YAML would read as something else, or not at all, needs quotes.
-    const plain = /^[A-Za-z./][^\n]*$/.test(value) && !/: | #|[\s:]$|[[\]{},]/.test(value)
-    const word = /^(?:true|false|null)$/i.test(value)
-    if ((plain && !word) || /^\d+(?:\.\d+)?[A-Za-z]+$/.test(value)) return value
-    return value.includes("'") ? JSON.stringify(value) : `'${value}'`
-  }
-  if (Array.isArray(value)) return `[${value.map(yamlInline).join(', ')}]`
-  if (typeof value === 'object' && value !== null) {
-    const entries = Object.entries(value).map(([key, inner]) => `${key}: ${yamlInline(inner)}`)
-    return entries.length === 0 ? '{}' : `{ ${entries.join(', ')} }`
-  }
-  return String(value)
 }
