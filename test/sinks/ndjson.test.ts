@@ -390,9 +390,8 @@ t.test('what a crash left at the end of a file is mended', async t => {
 })
 
 t.test('a directory that may not be written holds the events until it may', async t => {
-  const sink = start(t, { path: 'sub/e.ndjson' })
-  mkdirSync(sink.dir, { recursive: true })
-  writeFileSync(join(sink.dir, 'sub'), 'a file in the way')
+  const directory = t.testdir({ out: { sub: 'a file in the way' } })
+  const sink = start(t, { path: 'sub/e.ndjson' }, undefined, directory)
   sink.send({ i: 1 })
   await sink.until(() => (sink.context.errors.size ?? 0) > 0)
   t.match(sink.context.health.at(-1), { ok: false, why: /cannot be (written|used)/ })
