@@ -20,8 +20,8 @@ import {
   type LocatedScalar,
   type Place,
 } from './located.ts'
+import { eachOfUnit } from './shown.ts'
 import type { Declared, EdgeOptions } from './validate.ts'
-import { eachOfUnit } from './wording.ts'
 
 const SCHEMES: readonly AddressScheme[] = ['tcp', 'tls', 'udp', 'unix', 'unixgram']
 

@@ -7,8 +7,8 @@ import type { InputRef } from '../component/plan.ts'
 import type { Findings } from './diagnose.ts'
 import type { LocatedScalar } from './located.ts'
 import { didYouMean, nearest } from './nearest.ts'
+import { quoted } from './shown.ts'
 import type { Declared } from './validate.ts'
-import { quoted } from './wording.ts'
 
 /** The output that a user may leave unread without a warning: what no other output took. */
 const REST = '_rest'

@@ -13,8 +13,8 @@ import {
   type TreePath,
 } from './located.ts'
 import { didYouMean } from './nearest.ts'
+import { quoted, shown } from './shown.ts'
 import type { Checked, Declared } from './validate.ts'
-import { quoted, shown } from './wording.ts'
 
 /** The tests as they can be run. Ones with mistakes are reported and left out. */
 export function planTests(

@@ -20,7 +20,8 @@ import {
 } from './located.ts'
 import { didYouMean, nearest } from './nearest.ts'
 import { edgeOptions, sharedOptions, testOptions } from './shared-options.ts'
-import { quoted, read, shown } from './wording.ts'
+import { quoted, shown } from './shown.ts'
+import { read } from './wording.ts'
 
 export type Kind = Component['kind']
 
