@@ -123,10 +123,10 @@ export function componentPage(component: Component, shared: SharedOptions): stri
   if (examples.length > 0) lines.push('', '## Examples')
   const section = `${kind}s`
   for (const example of examples) {
-    const lines = example.yaml.trimEnd().split('\n')
+    const own = example.yaml.trimEnd().split('\n')
     // An example speaks of the component's own options; on a page it should work as it stands.
-    const fed = kind === 'source' || lines.some(line => line.startsWith('inputs:'))
-    const whole = fed ? lines : [lines[0] ?? '', 'inputs: [my_source]', ...lines.slice(1)]
+    const fed = kind === 'source' || own.some(line => line.startsWith('inputs:'))
+    const whole = fed ? own : [own[0] ?? '', 'inputs: [my_source]', ...own.slice(1)]
     const body = whole.map(line => `    ${line}`)
     lines.push(
       '',

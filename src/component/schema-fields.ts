@@ -193,7 +193,7 @@ export function wordsFor(schema: Schema, depth = 0): string {
 
 /** `a duration such as 5s` as `durations such as 5s`. */
 function plural(words: string): string {
-  return words.replace(/^an? (.*?)(?= such as |$)/, '$1s')
+  return words.replace(/^an? (.*?)(s?)(?= such as |$)/, (_, noun, s) => `${noun}${s && 'se'}s`)
 }
 
 /** `one of a, b`, or the only value there is. */

@@ -158,7 +158,7 @@ export class Edge {
     }
     const usage = process.cpuUsage()
     meters.set('process_resident_memory_bytes', {}, process.memoryUsage.rss())
-    meters.set('process_cpu_seconds_total', {}, (usage.user + usage.system) / 1e6)
+    meters.total('process_cpu_seconds_total', {}, (usage.user + usage.system) / 1e6)
     meters.set('uptime_seconds', {}, (this.#options.clock.monotonic() - this.startedAt) / 1000)
   }
 

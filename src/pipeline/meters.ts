@@ -60,6 +60,11 @@ export class MeterStore {
     this.#series(name, 'counter', labels).value += amount
   }
 
+  /** Sets a counter that is kept elsewhere to its running total. */
+  total(name: string, labels: Labels, value: number): void {
+    this.#series(name, 'counter', labels).value = value
+  }
+
   /** Sets a gauge. */
   set(name: string, labels: Labels, value: number): void {
     this.#series(name, 'gauge', labels).value = value
@@ -100,20 +105,26 @@ export class MeterStore {
     }
   }
 
-  /** Every counter and gauge as a metric record (`_metric`, `_metric_type`, `_value`, labels). */
+  /**
+   * Every counter (as its running total) and gauge as a metric record: `_metric`, `_metric_type`,
+   * `_value`, labels. A histogram gives its sum and count.
+   */
   records(time: number): JsonObject[] {
     const records: JsonObject[] = []
     for (const [name, family] of this.#families) {
       for (const series of family.series.values()) {
-        const kind = family.kind === 'histogram' ? 'counter' : family.kind
-        const metric = family.kind === 'histogram' ? `${name}_sum` : name
-        records.push({
-          _metric: metric,
-          _metric_type: kind,
-          _value: series.value,
-          _time: time,
-          ...series.labels,
-        })
+        const add = (metric: string, kind: string, value: number) =>
+          records.push({
+            _metric: metric,
+            _metric_type: kind,
+            _value: value,
+            _time: time,
+            ...series.labels,
+          })
+        if (family.kind === 'histogram') {
+          add(`${name}_sum`, 'counter', series.value)
+          add(`${name}_count`, 'counter', series.count ?? 0)
+        } else add(name, family.kind, series.value)
       }
     }
     return records

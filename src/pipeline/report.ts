@@ -4,6 +4,7 @@
  */
 import { StatsD } from 'hot-shots'
 import type { Cancel, Clock, Logger } from '../component/context.ts'
+import { Increments } from '../component/increments.ts'
 import type { PlannedTelemetry } from '../component/plan.ts'
 import type { JsonObject } from '../record/json.ts'
 
@@ -32,20 +33,14 @@ export function startReport(
     bufferFlushInterval: 1000,
     errorHandler: error => log.warn(`the edge's own metrics could not be sent: ${error.message}`),
   })
-  const before = new Map<string, number>()
+  const increments = new Increments()
   const report = () => {
-    for (const record of metrics()) {
+    for (const record of increments.of(metrics())) {
       const { _metric: name, _metric_type: type, _value: value, _time, ...tags } = record
       if (typeof name !== 'string' || typeof value !== 'number') continue
       const labels = Object.fromEntries(Object.entries(tags).map(([k, v]) => [k, String(v)]))
-      if (type === 'gauge') {
-        client.gauge(name, value, labels)
-        continue
-      }
-      const key = `${name}${JSON.stringify(labels)}`
-      const added = value - (before.get(key) ?? 0)
-      before.set(key, value)
-      if (added > 0) client.increment(name, added, labels)
+      if (type === 'gauge') client.gauge(name, value, labels)
+      else client.increment(name, value, labels)
     }
   }
   const cancel = clock.every(planned.interval, report)

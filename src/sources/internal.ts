@@ -3,6 +3,7 @@ import { Observable } from 'rxjs'
 import { z } from 'zod'
 import { Batch } from '../batch/batch.ts'
 import { defineSource } from '../component/define.ts'
+import { Increments } from '../component/increments.ts'
 import { duration } from '../component/options.ts'
 import type { JsonObject } from '../record/json.ts'
 
@@ -15,8 +16,9 @@ export const internal = defineSource({
   summary: "Takes the edge's own metrics and log.",
   description: `
 Sends the edge's own numbers as metric events every \`interval\` (\`_metric\`, \`_metric_type\`, \`_value\`,
-\`_time\`, and labels such as \`component_id\` as tags; counters are running totals), and each line of its
-log as an event with \`sourcetype: edge\`, \`source: edge.log\`, \`level\`, \`component\` and \`message\`.
+\`_time\`, and labels such as \`component_id\` as tags), and each line of its log as an event with
+\`sourcetype: edge\`, \`source: edge.log\`, \`level\`, \`component\` and \`message\`. Counters tell what was added since the
+round before, as StatsD means them, and are left out when they stood still; running totals are at \`/metrics\`.
 
 The edge never waits for its own log: when the sinks are slow, log events that find no space are lost and
 counted as \`internal_full\`, and a round of metrics is left out. Lines below the level of the edge's
@@ -44,9 +46,10 @@ should not get this source's \`warn\` and \`error\` events alone.
         const bytes = lines.reduce((sum, line) => sum + line.length + 1, 0)
         subscriber.next(Batch.ofLines(lines, origin, context.lease(bytes)))
       }
+      const increments = new Increments()
       const measure = () => {
         if (context.budget.full) context.meters.add('internal_rounds_skipped_total', 1)
-        else emit(context.telemetry.metrics())
+        else emit(increments.of(context.telemetry.metrics()))
       }
 
       const least = LEVELS.indexOf(options.level)

@@ -153,6 +153,10 @@ t.test('the pages in docs/components are current', async t => {
   const directory = path('docs/components')
   const pages = allPages(catalogue, sharedOptions)
   t.ok(pages.has('index.md') && pages.has(pageName('transform', 'filter')))
+  t.match(
+    pages.get('sink-blackhole.md'),
+    /Examples\n\n.+:\n\n```yaml\nsinks:\n {2}my_blackhole:\n {4}type: /,
+  )
   const there = readdirSync(directory).filter(name => name.endsWith('.md'))
   t.strictSame(there.sort(), [...pages.keys()].sort(), 'npm run docs writes them')
   for (const [name, text] of pages) {

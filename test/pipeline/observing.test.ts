@@ -1,4 +1,5 @@
 /** The parts through which an edge is watched: log, meters, rejects. */
+import { createSocket } from 'node:dgram'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +8,9 @@ import { VirtualClock } from '../../src/component/virtual-clock.ts'
 import { Log } from '../../src/pipeline/log.ts'
 import { MeterStore } from '../../src/pipeline/meters.ts'
 import { RejectStore } from '../../src/pipeline/rejects.ts'
+import { startReport } from '../../src/pipeline/report.ts'
 import type { JsonObject } from '../../src/record/json.ts'
+import { eventually } from '../context.ts'
 
 t.test('a message that repeats is written once in ten seconds, with how often it came', async t => {
   const clock = new VirtualClock()
@@ -60,6 +63,40 @@ t.test('metrics are rendered in the form that Prometheus reads', async t => {
   t.match(text, 'component_latency_seconds_count{component_id="a"} 2\n')
   meters.forget('a')
   t.notMatch(meters.prometheus(), 'component_id="a"')
+})
+
+t.test("the edge's own metrics reach a StatsD server, counters as what was added", async t => {
+  const server = createSocket('udp4')
+  const received: string[] = []
+  server.on('message', message => received.push(...message.toString().trim().split('\n')))
+  await new Promise<void>(resolve => server.bind(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const clock = new VirtualClock()
+  const log = new Log({ level: 'info', format: 'json', write: line => t.fail(line), clock })
+  const meters = new MeterStore()
+  const end = startReport(
+    {
+      statsd: { scheme: 'udp', host: '127.0.0.1', port: server.address().port },
+      prefix: 'edge.',
+      interval: 10_000,
+      tags: { site: 'a' },
+    },
+    () => meters.records(0),
+    clock,
+    log.for('edge'),
+  )
+  meters.add('component_sent_events_total', { component_id: 'web' }, 5)
+  meters.set('buffer_size_bytes', { component_id: 'web' }, 7)
+  clock.advance(10_000)
+  meters.add('component_sent_events_total', { component_id: 'web' }, 2)
+  end()
+  await eventually(() => received.length >= 4)
+  t.same(received, [
+    'edge.component_sent_events_total:5|c|#site:a,component_id:web',
+    'edge.buffer_size_bytes:7|g|#site:a,component_id:web',
+    'edge.component_sent_events_total:2|c|#site:a,component_id:web',
+    'edge.buffer_size_bytes:7|g|#site:a,component_id:web',
+  ])
 })
 
 t.test('rejects are kept in private files of bounded size, as text or base64', async t => {

@@ -9,11 +9,20 @@ function start(input: object, budget?: number) {
   const clock = new VirtualClock()
   const base = testContext({ clock, ...(budget !== undefined && { budget }) })
   const listeners = new Set<(record: JsonObject) => void>()
+  const totals = new Map<string, number>()
   let rounds = 0
   const context: Context = {
     ...base,
     telemetry: {
-      metrics: () => [{ _metric: 'uptime_seconds', _metric_type: 'gauge', _value: ++rounds }],
+      metrics: () => [
+        { _metric: 'uptime_seconds', _metric_type: 'gauge', _value: ++rounds },
+        ...[...totals].map(([id, total]) => ({
+          _metric: 'component_sent_events_total',
+          _metric_type: 'counter',
+          _value: total,
+          component_id: id,
+        })),
+      ],
       onLog(listener) {
         listeners.add(listener)
         return () => void listeners.delete(listener)
@@ -24,7 +33,7 @@ function start(input: object, budget?: number) {
   const log = (level: string, message = 'x') => {
     for (const listener of listeners) listener({ source: 'edge.log', level, message })
   }
-  return { base, clock, result, log, listeners, records: () => recordsOf(result.values) }
+  return { base, clock, result, log, listeners, totals, records: () => recordsOf(result.values) }
 }
 
 t.test('metrics come every interval, and once more at the end', async t => {
@@ -73,6 +82,34 @@ t.test('the edge never waits for its own log: what finds no space is counted', a
   clock.advance(10_000)
   t.equal(result.values.length, 2)
 })
+
+t.test(
+  'counters tell what was added since the round before, whatever became of that round',
+  async t => {
+    const { base, clock, result, records, totals } = start({ logs: false }, 1000)
+    t.teardown(base.clean)
+    const counted = () =>
+      records()
+        .filter(({ _metric_type }) => _metric_type === 'counter')
+        .map(({ _value }) => _value)
+    totals.set('a', 5)
+    clock.advance(10_000)
+    t.same(counted(), [5], 'all that was there before the first round')
+    clock.advance(10_000)
+    t.same(counted(), [5], 'a counter that stands still is left out')
+    totals.set('a', 7)
+    const held = base.lease(1000)
+    clock.advance(10_000)
+    held.release('delivered')
+    totals.set('a', 12)
+    clock.advance(10_000)
+    t.same(counted(), [5, 7], 'a round that was left out is in the next one')
+    totals.set('a', 2)
+    clock.advance(10_000)
+    t.same(counted(), [5, 7, 2], 'a counter that was begun anew')
+    t.ok(result.values.length > 0)
+  },
+)
 
 t.test('metrics and log can each be switched off', async t => {
   const { base, clock, result, listeners } = start({ metrics: false, logs: false })
