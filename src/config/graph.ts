@@ -3,10 +3,10 @@
  * inputs that lead nowhere, components that nobody reads, and circles; puts transforms in order.
  */
 import type { Transform } from '../component/define.ts'
+import { didYouMean, nearest } from '../component/nearest.ts'
 import type { InputRef } from '../component/plan.ts'
 import type { Findings } from './diagnose.ts'
 import type { LocatedScalar } from './located.ts'
-import { didYouMean, nearest } from './nearest.ts'
 import { quoted } from './shown.ts'
 import type { Declared } from './validate.ts'
 

@@ -8,9 +8,9 @@
 import { isUtf8 } from 'node:buffer'
 import { readFileSync, type Stats, statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { didYouMean } from '../component/nearest.ts'
 import type { Findings } from './diagnose.ts'
 import { type Located, type LocatedScalar, placeInside, type Segment } from './located.ts'
-import { didYouMean } from './nearest.ts'
 
 /** What lies outside the file and may be asked for. */
 export interface Environment {

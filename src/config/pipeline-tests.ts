@@ -1,4 +1,6 @@
 /** Reads the `tests` of a configuration: events that go in, and what must have come out. */
+
+import { didYouMean } from '../component/nearest.ts'
 import type { InputRef, PlannedExpectation, PlannedInsert, PlannedTest } from '../component/plan.ts'
 import { isObject, type JsonObject } from '../record/json.ts'
 import type { Findings } from './diagnose.ts'
@@ -12,7 +14,6 @@ import {
   plainValue,
   type TreePath,
 } from './located.ts'
-import { didYouMean } from './nearest.ts'
 import { quoted, shown } from './shown.ts'
 import type { Checked, Declared } from './validate.ts'
 

@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import type { z } from 'zod'
 import type { Catalogue, Component } from '../component/define.ts'
+import { didYouMean, nearest } from '../component/nearest.ts'
 import type { Findings } from './diagnose.ts'
 import {
   entryOf,
@@ -18,7 +19,6 @@ import {
   plainValue,
   type TreePath,
 } from './located.ts'
-import { didYouMean, nearest } from './nearest.ts'
 import { edgeOptions, sharedOptions, testOptions } from './shared-options.ts'
 import { quoted, shown } from './shown.ts'
 import { read } from './wording.ts'

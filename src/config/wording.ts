@@ -3,6 +3,7 @@
  * place what does not fit. Values that came from the environment, and secrets, are never repeated.
  */
 import type { z } from 'zod'
+import { didYouMean, nearest } from '../component/nearest.ts'
 import {
   alternatives,
   core,
@@ -27,7 +28,6 @@ import {
   plainValue,
   type TreePath,
 } from './located.ts'
-import { didYouMean, nearest } from './nearest.ts'
 import { clipped, eachOfUnit, reveals, shown } from './shown.ts'
 
 type Issue = z.core.$ZodIssue

@@ -5,6 +5,8 @@
  *
  * The tree and the paths that are read stay with the result: a column engine can take them instead.
  */
+
+import { nearest } from '../component/nearest.ts'
 import { formatPath, type Path } from '../record/path.ts'
 import { readerOf } from '../record/reader.ts'
 import { type Code, fold, type Parts, type Run } from './code.ts'
@@ -17,7 +19,6 @@ import {
   RegexError,
 } from './functions.ts'
 import { MACROS } from './macros.ts'
-import { nearest } from './nearest.ts'
 import {
   arithmetic,
   connective,

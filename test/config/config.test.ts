@@ -13,11 +13,11 @@ import {
   defineSource,
   defineTransform,
 } from '../../src/component/define.ts'
+import { editDistance, nearest } from '../../src/component/nearest.ts'
 import { address, problem, Secret, secret, size } from '../../src/component/options.ts'
 import type { Plan } from '../../src/component/plan.ts'
 import { renderDiagnoses } from '../../src/config/diagnose.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { editDistance, nearest } from '../../src/config/nearest.ts'
 
 // Toys that have one of everything, so that these tests do not change with the real components.
 const words = { summary: 'A toy.', description: 'A toy.', examples: [] }

@@ -1,6 +1,7 @@
 /** `scope describe [COMPONENT]`: what components there are and what each one's options mean. */
 import { Command } from 'commander'
 import { describeComponent, listComponents } from '../../component/describe.ts'
+import { didYouMean } from '../../component/nearest.ts'
 import { sharedOptions } from '../../config/shared-options.ts'
 import { catalogue } from '../catalogue.ts'
 import type { MakeCommand } from '../command.ts'
@@ -19,8 +20,10 @@ export const describeCommand: MakeCommand = io =>
       const wanted = name === undefined ? component : `${component} ${name}`
       const text = describeComponent(catalogue, wanted, sharedOptions)
       if (text === undefined) {
+        const known = Object.values(catalogue).flatMap(all => all.map(one => one.name))
+        const guess = didYouMean(name ?? component, known)
         throw new CommandError(
-          `there is no component "${wanted}"; "scope describe" lists all that there are`,
+          `there is no component "${wanted}"${guess || '; "scope describe" lists all that there are'}`,
         )
       }
       io.out(text)

@@ -5,9 +5,9 @@
  */
 import { LogCollapsingLowestDenseDDSketch } from '@datadog/sketches-js'
 import { z } from 'zod'
+import { nearest } from '../../component/nearest.ts'
 import { compile } from '../../expression/compile.ts'
 import { ExpressionError } from '../../expression/error.ts'
-import { nearest } from '../../expression/nearest.ts'
 import { readingExpression } from '../../expression/option.ts'
 import { type Node, parse } from '../../expression/parse.ts'
 import { type Expression, expressionOf, predicateOf } from '../../expression/predicate.ts'
