@@ -20,7 +20,8 @@ export const describeCommand: MakeCommand = io =>
       const wanted = name === undefined ? component : `${component} ${name}`
       const text = describeComponent(catalogue, wanted, sharedOptions)
       if (text === undefined) {
-        const known = Object.values(catalogue).flatMap(all => all.map(one => one.name))
+        const { sources, transforms, sinks } = catalogue
+        const known = [...sources, ...transforms, ...sinks].map(one => one.name)
         const guess = didYouMean(name ?? component, known)
         throw new CommandError(
           `there is no component "${wanted}"${guess || '; "scope describe" lists all that there are'}`,
