@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings what a checkout lacks: npm packages, the build, and for "test" and "bench" the Debian
+# Brings what a checkout lacks: npm packages, the builds, and for "test" and "bench" the Debian
 # packages whose programs take part. Does nothing that is done already.
 #   setup.sh          packages and build
 #   setup.sh test     and what the tests talk to
@@ -33,6 +33,17 @@ if [ ! -e dist/cli/main.js ] || [ -n "$(find src tsconfig.json package.json -new
   say "building"
   npm run --silent build
   touch dist/cli/main.js
+fi
+addon=build/Release/scopeline.node
+if [ ! -e $addon ] || [ -n "$(find native binding.gyp -newer $addon -print -quit)" ]; then
+  if command -v g++ >/dev/null && command -v make >/dev/null && command -v python3 >/dev/null; then
+    say "building the native engine"
+    if npm run --silent build:native >/dev/null 2>&1; then touch $addon; else
+      say "the native engine was not built (npm run build:native tells why); the edge runs on its JavaScript engine"
+    fi
+  else
+    say "no g++, make and python3 to build the native engine; the edge runs on its JavaScript engine"
+  fi
 fi
 case "${1:-}" in
   test) debian jq socat netcat-openbsd zstd openssl collectd-core radosgw ceph-mon ceph-osd ceph-common ;;
