@@ -146,8 +146,8 @@ export class Batch {
     return new Batch(bytes, lines, this.origin, this.lease, records, this.output)
   }
 
-  /** The same batch leaving by a named output, under its own lease where it goes several ways. */
-  to(output: string): Batch {
+  /** The same batch leaving by a named output; undefined for the only one, or when it has arrived. */
+  to(output: string | undefined): Batch {
     return new Batch(this.bytes, this.lines, this.origin, this.lease, this.#records, output)
   }
 

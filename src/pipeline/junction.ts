@@ -56,6 +56,8 @@ export class Junction {
     this.#sentEvents.add(count)
     this.#sentBytes.add(batch.size)
     if (receivers.length > 1) batch.lease.retain(receivers.length - 1)
-    for (const receiver of receivers) receiver.receive(batch)
+    // The name has done its work: a transform behind would else send the batch by it once more.
+    const arrived = batch.output === undefined ? batch : batch.to(undefined)
+    for (const receiver of receivers) receiver.receive(arrived)
   }
 }

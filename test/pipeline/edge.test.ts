@@ -9,6 +9,7 @@ import { Log } from '../../src/pipeline/log.ts'
 import {
   type Feed,
   feedSource,
+  parity,
   plan,
   plannedSink,
   plannedSource,
@@ -67,6 +68,29 @@ t.test('records go from sources through transforms to every sink that reads them
   t.ok(at('all').completed)
   const labels = { component_id: 'all', component_kind: 'sink', component_type: 'store' }
   t.equal(it.meters.value('component_sent_events_total', labels), 3)
+})
+
+t.test('what left by a named output goes on through any transform behind it', async t => {
+  const { feed, store, edge, at, from } = setUp(t)
+  const it = edge({
+    sources: [plannedSource(feed, 'a')],
+    transforms: [
+      plannedTransform(parity, 'parts', ['a']),
+      plannedTransform(tally, 'count', ['parts.even']),
+      plannedTransform(parity, 'again', ['parts.odd']),
+      plannedTransform(tally, 'last', ['again.odd']),
+    ],
+    sinks: [plannedSink(store, 'evens', ['count']), plannedSink(store, 'odds', ['last'])],
+  })
+  await it.start()
+  from('a').send([{ n: 1 }, { n: 2 }, { n: 3 }])
+  t.same(at('evens').records, [{ n: 2, seen: 1 }])
+  t.same(at('odds').records, [
+    { n: 1, seen: 2 },
+    { n: 3, seen: 2 },
+  ])
+  t.equal(from('a').context?.budget.used, 0, 'the leases are back')
+  await it.drain()
 })
 
 t.test('a stopped sink stops its source and no other route', async t => {

@@ -1,5 +1,5 @@
 /** Toy components and plans for tests of the pipeline: a source that is fed by hand, a sink that answers when told. */
-import { map, Observable } from 'rxjs'
+import { concatMap, map, Observable } from 'rxjs'
 import { z } from 'zod'
 import { Batch } from '../../src/batch/batch.ts'
 import type { Receipt } from '../../src/batch/receipt.ts'
@@ -134,6 +134,24 @@ export const tally = defineTransform({
   },
 })
 
+/** A transform with two named outputs, one for even and one for odd `n`. */
+export const parity = defineTransform({
+  name: 'parity',
+  summary: 'Parts.',
+  description: '',
+  options: z.strictObject({}),
+  examples: [],
+  outputs: () => ['even', 'odd'],
+  create: () =>
+    concatMap((batch: Batch) => {
+      const rows = Array.from({ length: batch.count }, (_, row) => row)
+      const even = rows.filter(row => Number(batch.record(row)['n']) % 2 === 0)
+      const odd = rows.filter(row => !even.includes(row))
+      batch.lease.retain(1)
+      return [batch.select(even).to('even'), batch.select(odd).to('odd')]
+    }),
+})
+
 export function plannedSource(
   component: PlannedSource['component'],
   id: string,
@@ -148,7 +166,10 @@ export function plannedTransform(
   inputs: string[],
   more: Partial<PlannedTransform> = {},
 ): PlannedTransform {
-  const refs = inputs.map(input => ({ id: input }))
+  const refs = inputs.map(input => {
+    const [id = '', output] = input.split('.')
+    return output === undefined ? { id } : { id, output }
+  })
   return { id, component, options: {}, inputs: refs, outputs: [], signature: 'a', ...more }
 }
 
