@@ -91,7 +91,7 @@ function readEvent(line: string): GrammarEvent {
 }
 
 function readCheck(line: string): GrammarCheck {
-  const match = /^_sc\|([^|]+)\|([0-3])(\|.*)?$/.exec(line)
+  const match = /^_sc\|([^|]+)\|([0-3])(\|.*)?$/s.exec(line)
   if (!match) throw new Error(`not a service check: ${line}`)
   const rest = match[3] ?? ''
   if (/\|m:.*\|/.test(rest)) throw new Error(`the message is not last: ${line}`)
