@@ -15,7 +15,7 @@ namespace scopeline {
 namespace {
 
 // Grows when a function's arguments or results change, so that a loader can refuse an old binary.
-constexpr int kInterface = 1;
+constexpr int kInterface = 2;
 
 // Cells of one extraction; more would be a mistake of the caller, and gigabytes.
 constexpr size_t kMaxCells = size_t{1} << 28;
@@ -98,7 +98,7 @@ const PathTable* table_of(Napi::Value value) {
   return nullptr;
 }
 
-// extract(table, bytes, lines) -> {kinds, numbers, spans}
+// extract(table, bytes, lines) -> {kinds, numbers, spans, repeated}
 Napi::Value extract_columns(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
@@ -120,14 +120,16 @@ Napi::Value extract_columns(const Napi::CallbackInfo& info) {
     auto numbers = Napi::Float64Array::New(env, cells, memory, 0);
     auto spans = Napi::Uint32Array::New(env, cells * 2, memory, cells * sizeof(double));
     auto kinds = Napi::Uint8Array::New(env, cells, memory, cells * (kCell - sizeof(Kind)));
+    bool repeated = false;
     if (cells > 0) {
       const Columns columns{reinterpret_cast<Kind*>(kinds.Data()), numbers.Data(), spans.Data()};
-      kernels_of(info).extract(*table, *lines, columns, scratch_of(env).key);
+      repeated = kernels_of(info).extract(*table, *lines, columns, scratch_of(env).key);
     }
     auto result = Napi::Object::New(env);
     result["kinds"] = kinds;
     result["numbers"] = numbers;
     result["spans"] = spans;
+    result["repeated"] = Napi::Boolean::New(env, repeated);
     return result;
   });
 }

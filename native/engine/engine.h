@@ -57,8 +57,9 @@ struct Kernels {
   // `size` is below 4 GiB.
   void (*scan)(const uint8_t* block, size_t size, ScanLimits limits, Scan& out);
   // A line that no scan accepted gives some values or none, but touches no memory of others. `key` is
-  // memory that the next extraction uses again.
-  void (*extract)(const PathTable& table, const Lines& lines, const Columns& out, std::string& key);
+  // memory that the next extraction uses again. Says whether any value gave way to a later one under
+  // the same key, or under the same key of what is around it.
+  bool (*extract)(const PathTable& table, const Lines& lines, const Columns& out, std::string& key);
 };
 
 // The kernels that this processor can run, fastest first; the last are portable.

@@ -1,4 +1,5 @@
-// The extraction, included once per instruction set into its own unnamed namespace, after `Isa`.
+// The extraction, included once per instruction set into its own unnamed namespace, after a
+// `SpanWindow` that finds the next quote or backslash or the end of a number, and `container_end`.
 //
 // Lines are known to be valid, so nothing is judged: what no path names is skipped. Still each step
 // stays within its line, and text that makes no sense ends the walk: a caller's mistake costs values,
@@ -8,7 +9,7 @@ class Walk {
  public:
   Walk(const PathTable& table, const Lines& lines, const Columns& out, std::string& key)
       : table_(table), bytes_(lines.bytes), buffer_end_(lines.bytes + lines.size),
-        rows_(lines.rows), out_(out), decoded_(key) {}
+        window_(buffer_end_), rows_(lines.rows), out_(out), decoded_(key) {}
 
   void line(size_t row, uint32_t start, uint32_t end) {
     row_ = row;
@@ -18,6 +19,9 @@ class Walk {
       clear(table_.root());
     }
   }
+
+  // Whether a value was found so far that a repeated key put another one, or nothing, in place of.
+  bool repeated() const { return repeated_; }
 
  private:
   using Node = PathTable::Node;
@@ -133,18 +137,9 @@ class Walk {
   }
 
   // From after the opening quote to after the closing one.
-  const uint8_t* string(const uint8_t* p, bool& escaped) const {
+  const uint8_t* string(const uint8_t* p, bool& escaped) {
     for (;;) {
-      if (buffer_end_ - p >= static_cast<ptrdiff_t>(Isa::kWidth)) [[likely]] {
-        const size_t stop = Isa::quote_stop(p);
-        p += stop;
-        if (stop == Isa::kWidth) {
-          if (p > end_) return nullptr;
-          continue;
-        }
-      } else {
-        while (p < end_ && *p != '"' && *p != '\\') p++;
-      }
+      p = window_.quote_stop(p);
       if (p >= end_) return nullptr;
       if (*p == '"') [[likely]] return p + 1;
       escaped = true;
@@ -154,10 +149,7 @@ class Walk {
   }
 
   // A number or literal, up to what ends it.
-  const uint8_t* scalar(const uint8_t* p) const {
-    while (p < end_ && !has_class(*p, kEndsScalar)) p++;
-    return p;
-  }
+  const uint8_t* scalar(const uint8_t* p) { return std::min(window_.scalar_end(p), end_); }
 
   // From an opening bracket to after the closing one.
   const uint8_t* container(const uint8_t* p) const {
@@ -186,6 +178,7 @@ class Walk {
     for (const uint32_t column : node.subtree) {
       const size_t cell = column * rows_ + row_;
       if (out_.kinds[cell] == Kind::kMissing) continue;
+      repeated_ = true;
       out_.kinds[cell] = Kind::kMissing;
       out_.numbers[cell] = 0;
       out_.spans[cell * 2] = out_.spans[cell * 2 + 1] = 0;
@@ -195,16 +188,19 @@ class Walk {
   const PathTable& table_;
   const uint8_t* const bytes_;
   const uint8_t* const buffer_end_;
+  SpanWindow window_;
   const size_t rows_;
   const Columns& out_;
   std::string& decoded_;
   size_t row_ = 0;
+  bool repeated_ = false;
   const uint8_t* end_ = nullptr;
 };
 
-void extract(const PathTable& table, const Lines& lines, const Columns& out, std::string& key) {
+bool extract(const PathTable& table, const Lines& lines, const Columns& out, std::string& key) {
   Walk walk(table, lines, out, key);
   for (size_t row = 0; row < lines.rows; row++) {
     walk.line(row, lines.offsets[row * 2], lines.offsets[row * 2 + 1]);
   }
+  return walk.repeated();
 }

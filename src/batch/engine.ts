@@ -39,6 +39,11 @@ export interface Columns {
    * as they stand there; 0, 0 when missing.
    */
   spans: Uint32Array
+  /**
+   * Whether on some line a value at a path was found that does not count, because its key, or one
+   * around it, came again. Who must not overlook any text has to read those lines otherwise.
+   */
+  repeated: boolean
 }
 
 /** What a scan found in a block. */
@@ -78,7 +83,7 @@ interface Addon {
 }
 
 /** The addon's `interface` number that this file was written for. */
-const INTERFACE = 1
+const INTERFACE = 2
 const BINARY = new URL('../../build/Release/scopeline.node', import.meta.url)
 const REMEDY =
   'The edge does the same work with its slower JavaScript engine. To build the native one: npm run build:native (needs g++, make and python3).'

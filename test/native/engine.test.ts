@@ -211,3 +211,22 @@ function lineOf(bytes: Buffer): Uint32Array {
   const end = bytes.at(-1) === 10 ? bytes.length - 1 : bytes.length
   return new Uint32Array([0, end])
 }
+
+t.test('a value that a repeated key took the place of is told of', { skip }, async t => {
+  const cases: [string, boolean][] = [
+    ['{"a":1,"b":2,"a":3}', true],
+    ['{"a":{"b":1},"a":{}}', true],
+    ['{"a":{"b":1},"\\u0061":2}', true],
+    ['{"a":{"b":1,"b":null}}', true],
+    ['{"a":null,"x":{"a":1,"a":2}}', false],
+    ['{"x":1,"x":2,"a":{"b":1}}', false],
+  ]
+  for (const engine of engines) {
+    for (const [text, repeated] of cases) {
+      const bytes = block('{"a":1}', text, '{}')
+      const { lines } = engine.scan(bytes, 1000, 1 << 20)
+      const found = engine.extract(engine.compile([['a'], ['a', 'b']]), bytes, lines)
+      t.equal(found.repeated, repeated, `${engine.level}: ${text}`)
+    }
+  }
+})
