@@ -7,6 +7,7 @@
       'native/addon/arguments.cc',
       'native/engine/key.cc',
       'native/engine/level_avx2.cc',
+      'native/engine/level_avx512.cc',
       'native/engine/level_portable.cc',
       'native/engine/levels.cc',
       'native/engine/number.cc',

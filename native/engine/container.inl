@@ -1,5 +1,5 @@
-// Finds the end of an object or array 64 bytes a step; included after an `Isa` that has `block`, in
-// files whose processor has carry-less multiplication.
+// Finds the end of an object or array 64 bytes a step; included after `brackets_of`, in files whose
+// processor has carry-less multiplication.
 
 // The bytes of a block that are escaped by a backslash before them; `carry` tells the next block
 // whether its first byte is.
@@ -40,7 +40,7 @@ const uint8_t* container_end(const uint8_t* p, const uint8_t* end, const uint8_t
       std::memcpy(last, p, static_cast<size_t>(buffer_end - p));
       from = last;
     }
-    const Block block = Isa::block(from);
+    const Brackets block = brackets_of(from);
     uint64_t quotes = block.quotes;
     if ((block.backslashes | escape_carry) != 0) [[unlikely]] {
       quotes &= ~escaped_bytes(block.backslashes, escape_carry);

@@ -3,6 +3,7 @@
 // keeps one copy of them for all files.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>

@@ -4,46 +4,70 @@
 namespace scopeline {
 namespace {
 
-struct Isa {
-  static constexpr size_t kWidth = 8;
+constexpr uint64_t kOnes = 0x0101010101010101;
+constexpr uint64_t kHighs = 0x8080808080808080;
 
-  // Offset of the first byte that a string may not hold as it is or that needs a closer look: quote,
-  // backslash, control character, not ASCII. kWidth if there is none.
-  static size_t string_stop(const uint8_t* p) {
-    const uint64_t word = load(p);
-    const uint64_t control = (word - kOnes * 0x20) & ~word;
-    return first(control | equals(word, '"') | equals(word, '\\') | word);
+// The first byte comes lowest, on any processor.
+uint64_t load(const uint8_t* p) {
+  uint64_t word;
+  std::memcpy(&word, p, sizeof word);
+  if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
+  return word;
+}
+
+// High bit of each byte that equals `c`. A borrow can mark bytes after the first one wrongly; only the
+// first is asked for.
+uint64_t equal(uint64_t word, uint8_t c) {
+  const uint64_t difference = word ^ kOnes * c;
+  return (difference - kOnes) & ~difference;
+}
+
+class StringWindow {
+ public:
+  explicit StringWindow(const uint8_t* end) : end_(end) {}
+
+  // Quote, backslash, control character or not ASCII; there is one before the end.
+  const uint8_t* string_stop(const uint8_t* p) const {
+    for (; end_ - p >= 8; p += 8) {
+      const uint64_t word = load(p);
+      const uint64_t control = (word - kOnes * 0x20) & ~word;
+      const uint64_t found = (control | equal(word, '"') | equal(word, '\\') | word) & kHighs;
+      if (found != 0) return p + std::countr_zero(found) / 8;
+    }
+    while (has_class(*p, kPlainInString)) p++;
+    return p;
   }
 
-  // Offset of the first quote or backslash.
-  static size_t quote_stop(const uint8_t* p) {
-    const uint64_t word = load(p);
-    return first(equals(word, '"') | equals(word, '\\'));
+  const uint8_t* digits_end(const uint8_t* p) const {
+    while (is_digit(*p)) p++;
+    return p;
   }
 
  private:
-  static constexpr uint64_t kOnes = 0x0101010101010101;
-  static constexpr uint64_t kHighs = 0x8080808080808080;
+  const uint8_t* const end_;
+};
 
-  // The first byte comes lowest, on any processor.
-  static uint64_t load(const uint8_t* p) {
-    uint64_t word;
-    std::memcpy(&word, p, sizeof word);
-    if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
-    return word;
+class SpanWindow {
+ public:
+  explicit SpanWindow(const uint8_t* end) : end_(end) {}
+
+  const uint8_t* quote_stop(const uint8_t* p) const {
+    for (; end_ - p >= 8; p += 8) {
+      const uint64_t word = load(p);
+      const uint64_t found = (equal(word, '"') | equal(word, '\\')) & kHighs;
+      if (found != 0) return p + std::countr_zero(found) / 8;
+    }
+    while (p < end_ && *p != '"' && *p != '\\') p++;
+    return p;
   }
 
-  // High bit of each byte that equals `c`. Borrows can mark bytes after the first one wrongly; only
-  // the first is asked for.
-  static uint64_t equals(uint64_t word, uint8_t c) {
-    const uint64_t difference = word ^ kOnes * c;
-    return (difference - kOnes) & ~difference;
+  const uint8_t* scalar_end(const uint8_t* p) const {
+    while (p < end_ && !has_class(*p, kEndsScalar)) p++;
+    return p;
   }
 
-  static size_t first(uint64_t marks) {
-    marks &= kHighs;
-    return marks == 0 ? kWidth : static_cast<size_t>(std::countr_zero(marks)) / 8;
-  }
+ private:
+  const uint8_t* const end_;
 };
 
 // The position after the bracket that closes the one at `p`, or nullptr.

@@ -5,7 +5,7 @@ namespace scopeline {
 const std::vector<const Kernels*>& available_kernels() {
   static const std::vector<const Kernels*> available = [] {
     std::vector<const Kernels*> found;
-    for (const Kernels* kernels : {avx2_kernels(), portable_kernels()}) {
+    for (const Kernels* kernels : {avx512_kernels(), avx2_kernels(), portable_kernels()}) {
       if (kernels != nullptr) found.push_back(kernels);
     }
     return found;

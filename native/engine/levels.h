@@ -7,5 +7,6 @@ namespace scopeline {
 
 const Kernels* portable_kernels();
 const Kernels* avx2_kernels();
+const Kernels* avx512_kernels();
 
 }  // namespace scopeline

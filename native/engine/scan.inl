@@ -1,13 +1,14 @@
-// The strict scan, included once per instruction set into its own unnamed namespace, after `Isa`.
+// The strict scan, included once per instruction set into its own unnamed namespace, after a
+// `StringWindow` that finds the next byte which a string may not simply hold, or which is no digit.
 //
-// One pass without an index: strings, which are most of the bytes, go by at Isa::kWidth bytes a step,
-// and everything between them is decided byte by byte. Nothing but a line's end may step over a
-// newline, so the last newline of the block guards all reads of single bytes.
+// One pass without an index: strings and numbers, which are most of the bytes, go by in wide steps, and
+// everything between them is decided byte by byte. Nothing but a line's end may step over a newline,
+// so the last newline of the block guards all reads of single bytes.
 
 class Scanner {
  public:
   Scanner(const uint8_t* end, uint32_t max_depth, std::vector<uint8_t>& nesting)
-      : wide_end_(end), max_depth_(max_depth), nesting_(nesting) {
+      : window_(end), max_depth_(max_depth), nesting_(nesting) {
     if (nesting_.size() < kFirstNesting) nesting_.resize(kFirstNesting);
   }
 
@@ -96,13 +97,7 @@ class Scanner {
   // From after the opening quote to after the closing one.
   const uint8_t* string(const uint8_t* p) {
     for (;;) {
-      if (wide_end_ - p >= static_cast<ptrdiff_t>(Isa::kWidth)) [[likely]] {
-        const size_t stop = Isa::string_stop(p);
-        p += stop;
-        if (stop == Isa::kWidth) continue;
-      } else {
-        while (has_class(*p, kPlainInString)) p++;
-      }
+      p = window_.string_stop(p);
       if (*p == '"') [[likely]] return p + 1;
       if (*p >= 0x80) {
         do {
@@ -142,29 +137,25 @@ class Scanner {
 
   const uint8_t* number(const uint8_t* p) {
     if (*p == '-') p++;
-    if (*p == '0') {
-      p++;
-    } else {
-      if (!is_digit(*p)) return fail(p);
-      do p++;
-      while (is_digit(*p));
-    }
+    if (!is_digit(*p)) return fail(p);
+    const bool zero = *p == '0';
+    const uint8_t* const whole = p;
+    p = window_.digits_end(p);
+    if (zero && p - whole > 1) return fail(p);
     if (*p == '.') {
       if (!is_digit(*++p)) return fail(p);
-      do p++;
-      while (is_digit(*p));
+      p = window_.digits_end(p);
     }
     if ((*p | 0x20) == 'e') {
       p++;
       if (*p == '+' || *p == '-') p++;
       if (!is_digit(*p)) return fail(p);
-      do p++;
-      while (is_digit(*p));
+      p = window_.digits_end(p);
     }
     return p;
   }
 
-  const uint8_t* const wide_end_;
+  StringWindow window_;
   const uint8_t* stopped_ = nullptr;
   const size_t max_depth_;
   std::vector<uint8_t>& nesting_;  // the opening brackets that are not closed
