@@ -35,7 +35,7 @@ if [ ! -e dist/cli/main.js ] || [ -n "$(find src tsconfig.json package.json -new
   touch dist/cli/main.js
 fi
 addon=build/Release/scopeline.node
-if [ ! -e $addon ] || [ -n "$(find native binding.gyp -newer $addon -print -quit)" ]; then
+if [ ! -e $addon ] || [ -n "$(find native/engine native/addon binding.gyp -newer $addon -print -quit)" ]; then
   if command -v g++ >/dev/null && command -v make >/dev/null && command -v python3 >/dev/null; then
     say "building the native engine"
     if npm run --silent build:native >/dev/null 2>&1; then touch $addon; else

@@ -25,9 +25,10 @@ struct ColumnMemory {
   std::vector<Kind> kinds;
   std::vector<double> numbers;
   std::vector<uint32_t> spans;
+  bool repeated = false;
   explicit ColumnMemory(size_t cells) : kinds(cells), numbers(cells), spans(cells * 2) {}
   bool equals(const ColumnMemory& other) const {
-    return kinds == other.kinds && spans == other.spans &&
+    return repeated == other.repeated && kinds == other.kinds && spans == other.spans &&
            (numbers.empty() ||
             std::memcmp(numbers.data(), other.numbers.data(), numbers.size() * sizeof(double)) == 0);
   }
@@ -36,7 +37,8 @@ struct ColumnMemory {
 inline ColumnMemory extract_with(const Kernels& kernels, const PathTable& table, const Lines& lines) {
   ColumnMemory memory(lines.rows * table.columns());
   std::string key;
-  kernels.extract(table, lines, {memory.kinds.data(), memory.numbers.data(), memory.spans.data()}, key);
+  const Columns out{memory.kinds.data(), memory.numbers.data(), memory.spans.data()};
+  memory.repeated = kernels.extract(table, lines, out, key);
   return memory;
 }
 

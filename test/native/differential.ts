@@ -118,6 +118,7 @@ function difference(
 function same(a: Columns, b: Columns): boolean {
   const bytes = ({ buffer, byteOffset, byteLength }: Uint8Array | Uint32Array | Float64Array) =>
     Buffer.from(buffer, byteOffset, byteLength)
+  if (a.repeated !== b.repeated) return false
   return (['kinds', 'numbers', 'spans'] as const).every(name =>
     bytes(a[name]).equals(bytes(b[name])),
   )
@@ -163,7 +164,9 @@ export function differences(
         found.push(`${engine.level}: ${JSON.stringify(path)} of ${line}: ${wrong}`)
       }
     }
-    if (found.length === before) agreed = columns
+    if (found.length > before) continue
+    if (agreed) found.push(`${engine.level}: right values, but other spans or flags than elsewhere`)
+    agreed = columns
   }
   return found
 }

@@ -66,7 +66,7 @@ t.test(
         const wrong = differences(engines, block(...texts))
         if (wrong.length > 0) throw new Error(wrong.join('\n'))
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     )
     t.pass('no difference')
   },
