@@ -25,6 +25,7 @@ export class Budget {
   #used = 0
   #peak = 0
   #waiting: (() => void)[] = []
+  #stops = 0
 
   /** @param limit bytes; Infinity for no limit. */
   constructor(limit: number) {
@@ -43,7 +44,19 @@ export class Budget {
 
   /** True when a source must stop reading. One batch may always be taken, whatever its size. */
   get full(): boolean {
-    return this.#used >= this.limit
+    return this.#stops > 0 || this.#used >= this.limit
+  }
+
+  /** Makes the budget full, whatever is used, until the result is called. Stops may overlap. */
+  stop(): () => void {
+    let over = false
+    this.#stops++
+    return () => {
+      if (over) return
+      over = true
+      this.#stops--
+      this.#wake()
+    }
   }
 
   /** Takes bytes; may overrun the limit by the one batch that is being made. */
@@ -55,16 +68,24 @@ export class Budget {
   /** Gives bytes back and, if there is space again, wakes everyone who waits. */
   give(bytes: number): void {
     this.#used -= bytes
+    this.#wake()
+  }
+
+  /**
+   * Calls back once, as soon as there is space: at once if there is now. The callback may run inside
+   * of whatever freed the bytes, so it must not emit a batch itself: order would be lost. It starts
+   * to read again, or sees to it in a turn of its own.
+   */
+  whenSpace(resume: () => void): void {
+    if (this.full) this.#waiting.push(resume)
+    else resume()
+  }
+
+  #wake(): void {
     if (this.full || this.#waiting.length === 0) return
     const waiting = this.#waiting
     this.#waiting = []
     for (const resume of waiting) resume()
-  }
-
-  /** Calls back once, as soon as there is space: at once if there is now. */
-  whenSpace(resume: () => void): void {
-    if (this.full) this.#waiting.push(resume)
-    else resume()
   }
 }
 

@@ -10,4 +10,9 @@ export interface Receipt {
   readonly reason?: string
   /** Bytes that went out for it, after encoding; the batch's size if absent. */
   readonly bytes?: number
+  /**
+   * How many events it stands for, when fewer than the batch has: the sink has counted the others
+   * as discarded itself.
+   */
+  readonly events?: number
 }

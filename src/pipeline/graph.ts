@@ -73,3 +73,16 @@ export function receiversOf(
     return receivers
   }
 }
+
+/** The names of all sources whose events can reach a component. */
+export function sourcesOf(plan: Plan, id: string): string[] {
+  const inputs = new Map([...plan.transforms, ...plan.sinks].map(one => [one.id, one.inputs]))
+  const seen = new Set<string>()
+  const visit = (of: string) => {
+    if (seen.has(of)) return
+    seen.add(of)
+    for (const input of inputs.get(of) ?? []) visit(input.id)
+  }
+  visit(id)
+  return plan.sources.map(source => source.id).filter(source => seen.has(source))
+}

@@ -96,11 +96,14 @@ export class MeterStore {
     return this.#families.get(name)?.series.get(seriesKey(labels))?.value ?? 0
   }
 
-  /** Forgets all series of a component that is gone. */
-  forget(component: string): void {
+  /** Forgets all series that carry these labels, among others: those of a component that is gone. */
+  forget(labels: Labels): void {
+    const wanted = Object.entries(labels)
     for (const family of this.#families.values()) {
       for (const [key, series] of family.series) {
-        if (series.labels['component_id'] === component) family.series.delete(key)
+        if (wanted.every(([name, value]) => series.labels[name] === value)) {
+          family.series.delete(key)
+        }
       }
     }
   }

@@ -19,6 +19,8 @@ export interface Queue {
   /** Events and bytes held: waiting, in flight, and in the backlog. */
   readonly events: number
   readonly bytes: number
+  /** Begins to give out batches; until then they wait. */
+  open(): void
   /** Takes a batch with one hold of its lease. */
   push(batch: Batch): void
   /** The sink's receipt: releases the hold and lets more out. */
@@ -27,6 +29,10 @@ export interface Queue {
   complete(): void
   /** Gives up what is held: every lease is released as aborted. Returns how many events that were. */
   abort(): number
+  /** Ends at once and hands over what is held, with its leases, the oldest first. */
+  surrender(): Batch[]
+  /** Takes what another queue surrendered, before all that it has itself, whether it has room or not. */
+  inherit(batches: readonly Batch[]): void
 }
 
 export interface MemoryQueueOptions {
@@ -36,25 +42,28 @@ export interface MemoryQueueOptions {
   readonly window: number
   /** Told how many events a full queue cost. */
   readonly onDropped: (events: number) => void
-}
-
-interface Entry {
-  readonly batch: Batch
-  /** The lease as it was pushed; the batch that goes out carries the queue's own. */
-  readonly upstream: Lease
+  /**
+   * Told when batches begin or cease to wait in the backlog that are on no source's account, such as
+   * a reduced window: nothing stops more of them from coming but a stop of all sources.
+   */
+  readonly onUnclaimed?: (waiting: boolean) => void
 }
 
 export class MemoryQueue implements Queue {
   readonly #options: MemoryQueueOptions
   readonly #output = new Subject<Batch>()
   readonly #budget: Budget
-  readonly #inFlight = new Map<Lease, number>()
+  /** By the queue's own lease. */
+  readonly #inFlight = new Map<Lease, Batch>()
   #queued: Batch[] = []
   #head = 0
-  #backlog: Entry[] = []
+  /** With the leases they came with. */
+  #backlog: Batch[] = []
   #flightBytes = 0
   #events = 0
   #backlogBytes = 0
+  #unclaimed = 0
+  #opened = false
   #completing = false
   #emitting = false
   #done = false
@@ -77,27 +86,33 @@ export class MemoryQueue implements Queue {
     return this.#budget.used + this.#backlogBytes
   }
 
+  open(): void {
+    this.#opened = true
+    this.#emit()
+  }
+
   push(batch: Batch): void {
+    if (this.#aborted) {
+      batch.release('aborted')
+      return
+    }
     this.#events += batch.count
-    const direct = this.#waiting === 0 && this.#flightBytes < this.#options.window
-    const kept = direct ? batch : batch.compact()
+    const kept = this.#kept(batch)
     if (this.#fits(kept) && this.#backlog.length === 0) this.#enqueue(kept)
-    else if (this.#options.whenFull === 'block') {
-      this.#backlog.push({ batch: kept, upstream: kept.lease })
-      this.#backlogBytes += kept.size
-    } else if (this.#options.whenFull === 'drop_newest') this.#drop(kept)
+    else if (this.#options.whenFull === 'block') this.#hold(kept)
+    else if (this.#options.whenFull === 'drop_newest') this.#drop(kept)
     else this.#displace(kept)
     this.#emit()
   }
 
   settle(receipt: Receipt): void {
     if (this.#aborted) return
-    const lease = receipt.batch.lease
-    const bytes = this.#inFlight.get(lease)
-    if (bytes === undefined) throw new Error('receipt for a batch that is not in flight')
+    const { lease } = receipt.batch
+    const batch = this.#inFlight.get(lease)
+    if (batch === undefined) throw new Error('receipt for a batch that is not in flight')
     this.#inFlight.delete(lease)
-    this.#flightBytes -= bytes
-    this.#events -= receipt.batch.count
+    this.#flightBytes -= batch.size
+    this.#events -= batch.count
     lease.release(receipt.outcome)
     this.#admit()
     this.#emit()
@@ -110,10 +125,15 @@ export class MemoryQueue implements Queue {
 
   abort(): number {
     const lost = this.#events
-    const leases = [
-      ...this.#inFlight.keys(),
-      ...this.#queued.slice(this.#head).map(batch => batch.lease),
-      ...this.#backlog.map(entry => entry.upstream),
+    for (const batch of this.surrender()) batch.release('aborted')
+    return lost
+  }
+
+  surrender(): Batch[] {
+    const batches = [
+      ...this.#inFlight.values(),
+      ...this.#queued.slice(this.#head),
+      ...this.#backlog,
     ]
     this.#inFlight.clear()
     this.#queued = []
@@ -121,8 +141,16 @@ export class MemoryQueue implements Queue {
     this.#backlog = []
     this.#events = this.#flightBytes = this.#backlogBytes = 0
     this.#done = this.#aborted = true
-    for (const lease of leases) lease.release('aborted')
-    return lost
+    this.#claim(-this.#unclaimed)
+    return batches
+  }
+
+  inherit(batches: readonly Batch[]): void {
+    for (const batch of batches) this.#events += batch.count
+    const front = batches.map(batch => this.#own(batch))
+    this.#queued = [...front, ...this.#queued.slice(this.#head)]
+    this.#head = 0
+    this.#emit()
   }
 
   get #waiting(): number {
@@ -133,8 +161,34 @@ export class MemoryQueue implements Queue {
     return this.#budget.used === 0 || this.#budget.used + batch.size <= this.#options.maxBytes
   }
 
+  /**
+   * What goes to the sink at once may keep its parsed objects; what waits may not. Neither may keep
+   * a block of which it is a small part: a window full of those would be many times what is counted.
+   */
+  #kept(batch: Batch): Batch {
+    const direct = this.#waiting === 0 && this.#flightBytes < this.#options.window
+    return direct && batch.size * 2 >= batch.bytes.buffer.byteLength ? batch : batch.compact()
+  }
+
   #enqueue(batch: Batch): void {
-    this.#queued.push(batch.under(batch.lease.transfer(this.#budget, batch.size)))
+    this.#queued.push(this.#own(batch))
+  }
+
+  /** The batch on this queue's account. */
+  #own(batch: Batch): Batch {
+    return batch.under(batch.lease.transfer(this.#budget, batch.size))
+  }
+
+  #hold(batch: Batch): void {
+    this.#backlog.push(batch)
+    this.#backlogBytes += batch.size
+    if (batch.lease.bytes === 0) this.#claim(1)
+  }
+
+  #claim(batches: number): void {
+    const before = this.#unclaimed
+    this.#unclaimed += batches
+    if (before > 0 !== this.#unclaimed > 0) this.#options.onUnclaimed?.(this.#unclaimed > 0)
   }
 
   #drop(batch: Batch): void {
@@ -145,6 +199,11 @@ export class MemoryQueue implements Queue {
 
   /** Makes room by dropping what has waited longest; what is in flight stays. */
   #displace(batch: Batch): void {
+    // Room that cannot be made is not worth the loss of what waits.
+    if (this.#flightBytes > 0 && this.#flightBytes + batch.size > this.#options.maxBytes) {
+      this.#drop(batch)
+      return
+    }
     while (!this.#fits(batch) && this.#waiting > 0) this.#drop(this.#shift())
     if (this.#fits(batch)) this.#enqueue(batch)
     else this.#drop(batch)
@@ -152,14 +211,12 @@ export class MemoryQueue implements Queue {
 
   /** Takes over from the backlog what now fits. */
   #admit(): void {
-    let taken = 0
-    for (const entry of this.#backlog) {
-      if (!this.#fits(entry.batch)) break
-      taken++
-      this.#backlogBytes -= entry.batch.size
-      this.#enqueue(entry.batch)
+    for (let batch = this.#backlog[0]; batch && this.#fits(batch); batch = this.#backlog[0]) {
+      this.#backlog.shift()
+      this.#backlogBytes -= batch.size
+      this.#enqueue(batch)
+      if (batch.lease.bytes === 0) this.#claim(-1)
     }
-    if (taken > 0) this.#backlog.splice(0, taken)
   }
 
   #shift(): Batch {
@@ -177,11 +234,11 @@ export class MemoryQueue implements Queue {
   }
 
   #emit(): void {
-    if (this.#emitting || this.#done) return
+    if (this.#emitting || this.#done || !this.#opened) return
     this.#emitting = true
     while (this.#waiting > 0 && this.#flightBytes < this.#options.window) {
       const batch = this.#shift()
-      this.#inFlight.set(batch.lease, batch.size)
+      this.#inFlight.set(batch.lease, batch)
       this.#flightBytes += batch.size
       this.#output.next(batch)
     }

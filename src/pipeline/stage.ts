@@ -5,6 +5,7 @@
  */
 import { type Observable, type OperatorFunction, Subject, Subscription } from 'rxjs'
 import type { Batch } from '../batch/batch.ts'
+import type { Budget } from '../batch/lease.ts'
 import type { Receipt } from '../batch/receipt.ts'
 import type { Context } from '../component/context.ts'
 import type { PlannedSink, PlannedSource, PlannedTransform } from '../component/plan.ts'
@@ -14,6 +15,12 @@ import { MemoryQueue, type Queue } from './queue.ts'
 
 /** Bytes at a sink without a receipt, unless it wants another number. */
 const DEFAULT_WINDOW = 1024 * 1024
+
+/** What a component said last of its own health. */
+export interface Health {
+  readonly ok: boolean
+  readonly why?: string
+}
 
 export interface StageParts {
   readonly context: Context
@@ -25,6 +32,13 @@ export interface SourceParts extends StageParts {
   /** Ends the source in order. */
   readonly abort: AbortController
   /** The source failed after it had been ready. */
+  readonly onFailure: (error: unknown) => void
+}
+
+export interface SinkParts extends StageParts {
+  /** Where the sink's context writes what the sink says of its health. */
+  readonly said: { health?: Health }
+  /** The sink failed for good. */
   readonly onFailure: (error: unknown) => void
 }
 
@@ -57,6 +71,15 @@ export class SourceStage {
     })
     // Whoever starts the edge awaits `ready`; a failure nobody waits for must not end the process.
     this.ready.catch(() => {})
+  }
+
+  /** What it may hold in flight. */
+  get budget(): Budget {
+    return this.#parts.context.budget
+  }
+
+  get labels(): Labels {
+    return this.#parts.labels
   }
 
   /** Begins to read, once: after the output has been connected. */
@@ -116,6 +139,7 @@ export class TransformStage implements Receiver {
   readonly #received: { add(amount: number): void }
   readonly #receivedBytes: { add(amount: number): void }
   #input = new Subject<Batch>()
+  #subscription = new Subscription()
   #current: Batch | undefined
 
   constructor(planned: PlannedTransform, parts: StageParts) {
@@ -125,6 +149,10 @@ export class TransformStage implements Receiver {
     this.#received = parts.meters.counter('component_received_events_total', parts.labels)
     this.#receivedBytes = parts.meters.counter('component_received_event_bytes_total', parts.labels)
     this.#start()
+  }
+
+  get labels(): Labels {
+    return this.#parts.labels
   }
 
   receive(batch: Batch): void {
@@ -140,13 +168,18 @@ export class TransformStage implements Receiver {
     this.#input.complete()
   }
 
+  /** Closes the transform at once: its timers end, and what it holds is released as aborted. */
+  kill(): void {
+    this.#subscription.unsubscribe()
+  }
+
   #start(): void {
     const options = this.planned.options as never
     const operator: OperatorFunction<Batch, Batch> = this.planned.component.create(
       options,
       this.#parts.context,
     )
-    this.#input.pipe(operator).subscribe({
+    this.#subscription = this.#input.pipe(operator).subscribe({
       next: batch => this.output.send(batch),
       error: error => this.#recover(error),
     })
@@ -167,10 +200,19 @@ export class TransformStage implements Receiver {
         origin: batch.origin,
         events: batch.count,
       })
-      batch.release('dropped')
+      context.meters.discarded('transform_failed', batch.count, false)
+      this.#drop(batch)
     }
     this.#input = new Subject<Batch>()
     this.#start()
+  }
+
+  #drop(batch: Batch): void {
+    try {
+      batch.release('dropped')
+    } catch {
+      // The transform had already released it, or taken its lease over, before it threw.
+    }
   }
 }
 
@@ -178,51 +220,83 @@ export class TransformStage implements Receiver {
 export class SinkStage implements Receiver {
   readonly planned: PlannedSink
   readonly queue: Queue
-  /** Resolves when the sink has flushed and ended. */
+  /** Resolves when the sink has flushed and ended, or has been closed. */
   readonly ended: Promise<void>
+  readonly #parts: SinkParts
   readonly #received: { add(amount: number): void }
   readonly #receivedBytes: { add(amount: number): void }
   readonly #taps = new Set<(batch: Batch) => void>()
-  readonly #subscription: Subscription
+  readonly #receipts: Observable<Receipt>
+  readonly #subscription = new Subscription()
+  #opened = false
+  #completing = false
+  #end = () => {}
+  /** Budgets of the sources whose events can come here. */
+  #upstream: readonly Budget[] = []
+  #restart: (() => void)[] | undefined
 
-  constructor(planned: PlannedSink, parts: StageParts, onFailure: (error: unknown) => void) {
+  constructor(planned: PlannedSink, parts: SinkParts) {
     this.planned = planned
+    this.#parts = parts
     const { meters, labels, context } = parts
     this.#received = meters.counter('component_received_events_total', labels)
     this.#receivedBytes = meters.counter('component_received_event_bytes_total', labels)
-    const sent = meters.counter('component_sent_events_total', labels)
-    const sentBytes = meters.counter('component_sent_event_bytes_total', labels)
     const options = planned.options as never
     this.queue = new MemoryQueue({
       maxBytes: planned.queue.maxBytes,
       whenFull: planned.queue.whenFull,
       window: planned.component.window?.(options) ?? DEFAULT_WINDOW,
       onDropped: events => context.meters.discarded('queue_full', events, false),
+      onUnclaimed: waiting => (waiting ? this.#stopSources() : this.#restartSources()),
     })
-    const receipts: Observable<Receipt> = planned.component.create(
-      options,
-      context,
-    )(this.queue.output)
-    let end = () => {}
     this.ended = new Promise(resolve => {
-      end = resolve
+      this.#end = resolve
     })
-    this.#subscription = receipts.subscribe({
-      next: receipt => {
-        if (receipt.outcome === 'delivered') {
-          sent.add(receipt.batch.count)
-          sentBytes.add(receipt.bytes ?? receipt.batch.size)
-        } else {
-          context.meters.discarded(receipt.reason ?? 'undeliverable', receipt.batch.count, false)
-        }
-        this.queue.settle(receipt)
-      },
-      error: error => {
-        onFailure(error)
-        end()
-      },
-      complete: () => end(),
-    })
+    this.#receipts = planned.component.create(options, context)(this.queue.output)
+  }
+
+  get labels(): Labels {
+    return this.#parts.labels
+  }
+
+  get health(): Health | undefined {
+    return this.#parts.said.health
+  }
+
+  get opened(): boolean {
+    return this.#opened
+  }
+
+  /** Starts the sink, once. Until then what it receives waits in its queue. */
+  open(): void {
+    if (this.#opened) return
+    this.#opened = true
+    const { meters, labels, context, onFailure } = this.#parts
+    const sent = meters.counter('component_sent_events_total', labels)
+    const sentBytes = meters.counter('component_sent_event_bytes_total', labels)
+    this.#subscription.add(
+      this.#receipts.subscribe({
+        next: receipt => {
+          const events = receipt.events ?? receipt.batch.count
+          if (receipt.outcome === 'delivered') {
+            sent.add(events)
+            sentBytes.add(receipt.bytes ?? receipt.batch.size)
+          } else if (events > 0) {
+            context.meters.discarded(receipt.reason ?? 'undeliverable', events, false)
+          }
+          this.queue.settle(receipt)
+        },
+        error: error => {
+          this.#end()
+          onFailure(error)
+        },
+        complete: () => {
+          this.#end()
+          if (!this.#completing) onFailure(new Error('it ended although it was to get more'))
+        },
+      }),
+    )
+    this.queue.open()
   }
 
   receive(batch: Batch): void {
@@ -238,14 +312,46 @@ export class SinkStage implements Receiver {
     return () => void this.#taps.delete(listener)
   }
 
+  /** Names the budgets of all sources that it reads, directly or through transforms. */
+  readsFrom(budgets: readonly Budget[]): void {
+    this.#upstream = budgets
+    if (!this.#restart) return
+    const before = this.#restart
+    this.#stopSources()
+    for (const restart of before) restart()
+  }
+
   /** Ends the input: the queue runs empty, the sink flushes and ends. */
   complete(): void {
+    this.#completing = true
     this.queue.complete()
   }
 
   /** Closes the sink at once. Returns how many events had no receipt. */
   kill(): number {
-    this.#subscription.unsubscribe()
+    this.#close()
     return this.queue.abort()
+  }
+
+  /** Closes the sink at once; another one goes on with what had no receipt. */
+  killInFavourOf(successor: SinkStage): void {
+    this.#close()
+    successor.queue.inherit(this.queue.surrender())
+  }
+
+  #close(): void {
+    this.#completing = true
+    this.#subscription.unsubscribe()
+    this.#end()
+  }
+
+  #stopSources(): void {
+    this.#restart = this.#upstream.map(budget => budget.stop())
+  }
+
+  #restartSources(): void {
+    const restart = this.#restart ?? []
+    this.#restart = undefined
+    for (const one of restart) one()
   }
 }

@@ -136,7 +136,9 @@ function tap(
     clock,
     show(line) {
       // A reader that does not keep up misses events; the pipeline does not wait for it.
-      if (!full) full = !response.write(line)
+      if (full) return false
+      full = !response.write(line)
+      return true
     },
   })
   if (!end) {

@@ -61,7 +61,7 @@ t.test('metrics are rendered in the form that Prometheus reads', async t => {
   t.match(text, 'component_latency_seconds_bucket{component_id="a",le="+Inf"} 2\n')
   t.match(text, 'component_latency_seconds_sum{component_id="a"} 1000.02\n')
   t.match(text, 'component_latency_seconds_count{component_id="a"} 2\n')
-  meters.forget('a')
+  meters.forget({ component_id: 'a' })
   t.notMatch(meters.prometheus(), 'component_id="a"')
 })
 
