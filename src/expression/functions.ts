@@ -232,6 +232,7 @@ declare('int(value)', 'function', [1, 1], 'int', value => {
 })
 declare('double(value)', 'function', [1, 1], 'double', value => {
   if (typeof value === 'number') return value
+  if (value instanceof Timestamp || value instanceof Duration) return value.ms / 1000
   if (typeof value !== 'string') return undefined
   const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value) ? Number(value) : Number.NaN
   return Number.isFinite(number) ? number : undefined

@@ -213,6 +213,8 @@ const CASES: Record<string, readonly (readonly [string, JsonValue | undefined])[
     ['double("1e3")', 1000],
     ['double("1e999")', undefined],
     ['double("x")', undefined],
+    ['double(timestamp("2026-11-21T07:00:00.25Z"))', 1795244400.25],
+    ['double(duration("1m30s"))', 90],
     ['double(".")', undefined],
     ['string(1.5)', '1.5'],
     ['string(503)', '503'],

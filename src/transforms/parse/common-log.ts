@@ -1,9 +1,12 @@
-/** The access logs of web servers: the common log format, and the combined one with referrer and agent. */
+/**
+ * The access logs of web servers: the common log format, the combined one with referrer and
+ * agent, and nginx's `main`, which adds whom a proxy forwarded for.
+ */
 import { jsonText, type Parsed } from './format.ts'
 
 // Linear: anchored, and each part ends at a character that it excludes.
 const LINE =
-  /^(\S+) (\S+) (\S+) \[([^\]]+)\] "([^"\\]*(?:\\.[^"\\]*)*)" (\d{3}) (\d+|-)(?: "([^"\\]*(?:\\.[^"\\]*)*)" "([^"\\]*(?:\\.[^"\\]*)*)")?\s*$/
+  /^(\S+) (\S+) (\S+) \[([^\]]+)\] "([^"\\]*(?:\\.[^"\\]*)*)" (\d{3}) (\d+|-)(?: "([^"\\]*(?:\\.[^"\\]*)*)" "([^"\\]*(?:\\.[^"\\]*)*)"(?: "([^"\\]*(?:\\.[^"\\]*)*)")?)?\s*$/
 const REQUEST = /^([A-Z]+) (\S+)(?: (HTTP\/[\d.]+))?$/
 
 export function parseCommonLog(text: string): Parsed {
@@ -29,5 +32,6 @@ export function parseCommonLog(text: string): Parsed {
   add('size', line[7], true)
   add('referrer', line[8])
   add('agent', line[9])
+  add('forwarded_for', line[10])
   return members
 }

@@ -8,11 +8,13 @@ import { eachBatch } from '../../component/operator.ts'
 import { fieldPath } from '../../component/options.ts'
 import { type Edit, editLine } from '../../record/edit.ts'
 import { decodeString, isStringAt, valueTextAt } from '../../record/json-text.ts'
+import { formatPath } from '../../record/path.ts'
 import { parseCommonLog } from './common-log.ts'
 import { jsonText, type Parsed } from './format.ts'
 import { parseJson } from './json.ts'
 import { parseLogfmt } from './logfmt.ts'
 import { parseSyslog } from './syslog.ts'
+import { timeTold } from './time.ts'
 
 const options = z
   .strictObject({
@@ -37,6 +39,14 @@ const options = z
         'The object that takes the fields; it replaces what is there. If absent, the fields are merged into the record at its top level and replace those of the same name.',
       )
       .meta({ examples: ['data.parsed'] }),
+    time: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'Which of the fields that were found tells the `_time` of the event: as RFC 3339, as web servers write it (10/Oct/2000:13:55:36 -0700), or as seconds or milliseconds since 1970.',
+      )
+      .meta({ examples: ['timestamp'] }),
     numbers: z
       .boolean()
       .default(false)
@@ -102,8 +112,12 @@ function reader({ format, regex, numbers }: Options): (text: string) => Parsed {
   }
 }
 
-/** The edits that put the members into the record. */
-function editsFor(members: ReadonlyMap<string, string>, options: Options): Edit[] {
+/** The edits that put the members, and the time that they tell, into the record. */
+function editsFor(
+  members: ReadonlyMap<string, string>,
+  time: string | undefined,
+  options: Options,
+): Edit[] {
   const { field, into, keep_source } = options
   const edits: Edit[] = keep_source ? [] : [{ op: 'remove', path: field }]
   if (into) {
@@ -112,6 +126,7 @@ function editsFor(members: ReadonlyMap<string, string>, options: Options): Edit[
   } else {
     for (const [name, text] of members) edits.push({ op: 'put', path: [name], text })
   }
+  if (time !== undefined) edits.push({ op: 'put', path: ['_time'], text: time })
   return edits
 }
 
@@ -119,11 +134,13 @@ class Parser {
   readonly #options: Options
   readonly #context: Context
   readonly #read: (text: string) => Parsed
+  readonly #name: string
 
   constructor(options: Options, context: Context) {
     this.#options = options
     this.#context = context
     this.#read = reader(options)
+    this.#name = formatPath(options.field)
   }
 
   batch(batch: Batch): Batch | undefined {
@@ -143,7 +160,7 @@ class Parser {
       }
       const parsed = this.#parse(decodeString(source, 0, source.length))
       if (typeof parsed !== 'string') {
-        texts[row] = editLine(text, editsFor(parsed, this.#options))
+        texts[row] = editLine(text, editsFor(parsed, this.#time(parsed), this.#options))
         rows.push(row)
         continue
       }
@@ -173,10 +190,19 @@ class Parser {
     }
   }
 
+  /** The time that the fields tell; undefined where none is wanted or none can be read. */
+  #time(members: ReadonlyMap<string, string>): string | undefined {
+    const { time } = this.#options
+    if (time === undefined) return undefined
+    const told = timeTold(members.get(time) ?? 'null')
+    if (told === undefined) this.#context.meters.error('time_not_read')
+    return told
+  }
+
   #reject(batch: Batch, row: number, why: string): void {
     this.#context.reject({
       reason: 'parse_failed',
-      explanation: `The field to be parsed as ${this.#options.format} cannot be read: ${why}.`,
+      explanation: `The field ${this.#name} cannot be read as ${this.#options.format}: ${why}.`,
       bytes: Buffer.from(batch.line(row)),
       origin: batch.origin,
     })
@@ -188,8 +214,10 @@ export const parse = defineTransform({
   summary: 'Takes a string of a record apart into fields.',
   description: `Fields from \`json\` keep their exact bytes. From \`syslog\` come facility and severity (by name), version, timestamp,
 hostname, appname, procid, msgid, structured_data and message; from \`common_log\` host, identity, user, timestamp, method,
-path, protocol, status, size, referrer and agent; what a line leaves out as \`-\` is left out. Timestamps stay as they
-were written. An event without the string passes unchanged and is counted in \`skipped_total\`; one whose string cannot be
+path, protocol, status, size, referrer, agent and forwarded_for (where the line ends with it, as nginx's \`main\` format
+does); what a line leaves out as \`-\` is left out. Timestamps stay as they were written; \`time: timestamp\` makes one the
+\`_time\` of the event. A time that cannot be read (the older syslog form has no year and no zone) leaves \`_time\` as it
+was and is counted as the error \`time_not_read\`. An event without the string passes unchanged and is counted in \`skipped_total\`; one whose string cannot be
 read is counted as the error \`parse_failed\`, and \`on_error\` says what becomes of it. Order is kept.`,
   options,
   examples: [
@@ -203,7 +231,7 @@ read is counted as the error \`parse_failed\`, and \`on_error\` says what become
     },
     {
       title: 'Access logs of nginx, with what cannot be read put aside',
-      yaml: 'type: parse\nfield: message\nformat: common_log\ninto: request\non_error: reject',
+      yaml: 'type: parse\nfield: message\nformat: common_log\ninto: request\ntime: timestamp\non_error: reject',
     },
   ],
   create(options, context) {
