@@ -33,6 +33,10 @@ export function contextOf(around: Surroundings, labels: Labels, own: Own): Conte
   const budget = new Budget(own.budget)
   const log = around.log.for(own.id)
   let directory: string | undefined
+  const discarded = (reason: string, events: number, intentional: boolean) => {
+    const more = { ...labels, reason, intentional: String(intentional) }
+    meters.add('component_discarded_events_total', more, events)
+  }
   return {
     id: own.id,
     clock,
@@ -48,10 +52,7 @@ export function contextOf(around: Surroundings, labels: Labels, own: Own): Conte
       return directory
     },
     meters: {
-      discarded(reason, events, intentional) {
-        const more = { ...labels, reason, intentional: String(intentional) }
-        meters.add('component_discarded_events_total', more, events)
-      },
+      discarded,
       error(code, count = 1) {
         meters.add('component_errors_total', { ...labels, error_code: code }, count)
       },
@@ -67,10 +68,12 @@ export function contextOf(around: Surroundings, labels: Labels, own: Own): Conte
       })
     },
     reject(reject) {
-      const more = { ...labels, reason: reject.reason }
-      meters.add('component_rejected_events_total', more, reject.events ?? 1)
+      const { reason, events = 1 } = reject
+      meters.add('component_rejected_events_total', { ...labels, reason }, events)
+      // A source never had it as an event, and a sink says by its receipt that it ended there.
+      if (own.kind === 'transform') discarded(reason, events, false)
       around.rejects.add(own.id, reject)
-      log.warn(`rejected input: ${reject.reason}`, {
+      log.warn(`rejected input: ${reason}`, {
         explanation: reject.explanation,
         ...(reject.origin.peer !== undefined && { peer: reject.origin.peer }),
       })

@@ -200,7 +200,6 @@ export class TransformStage implements Receiver {
         origin: batch.origin,
         events: batch.count,
       })
-      context.meters.discarded('transform_failed', batch.count, false)
       this.#drop(batch)
     }
     this.#input = new Subject<Batch>()

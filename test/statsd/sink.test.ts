@@ -74,6 +74,7 @@ t.test('datagrams are packed, strict, and no longer than allowed', async t => {
   t.match(read[7], { name: 'edge.metric.7', values: ['7'], tags: ['host:h', 'env:test'] })
   t.same(context.discards, [{ reason: 'not_a_metric', events: 2, intentional: false }])
   t.equal(context.logged.filter(l => l.level === 'warn').length, 1)
+  t.equal(receipts.values[0]?.events, 500, 'sent and discarded make up what came')
 
   batches.next(batchOf([{ message: 'nothing to send' }]))
   t.equal(receipts.values.length, 2, 'a batch without metrics has its receipt at once')
@@ -93,6 +94,8 @@ t.test('a metric too long for a datagram is rejected with all of its tags', asyn
   t.same(datagrams.map(String), ['short:1|c|#host:h'])
   t.equal(receipts.values[0]?.outcome, 'delivered')
   t.match(context.rejects, [{ reason: 'too_long' }])
+  t.equal(receipts.values[0]?.events, 1)
+  t.same(context.discards, [{ reason: 'too_long', events: 1, intentional: false }])
   t.match(context.rejects[0]?.bytes.toString(), /"_metric":"long"/)
 })
 

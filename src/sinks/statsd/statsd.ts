@@ -136,9 +136,9 @@ function deliver(
     subscriber.add(
       batches.subscribe({
         next: batch => {
-          const payloads = writer.write(batch)
+          const { payloads, events } = writer.write(batch)
           if (payloads.length === 0) {
-            subscriber.next({ batch, outcome: 'delivered', bytes: 0 })
+            subscriber.next({ batch, outcome: 'delivered', bytes: 0, events })
             return
           }
           open++
@@ -146,8 +146,8 @@ function deliver(
             open--
             subscriber.next(
               refused === payloads.length
-                ? { batch, outcome: 'dropped', reason: 'too_long' }
-                : { batch, outcome: 'delivered', bytes },
+                ? { batch, outcome: 'dropped', reason: 'too_long', events }
+                : { batch, outcome: 'delivered', bytes, events },
             )
             finished()
           })
@@ -200,18 +200,21 @@ class Writer {
     })
   }
 
-  write(batch: Batch): Buffer[] {
+  /** The payloads, and how many of the batch's events are in them; the others are accounted for. */
+  write(batch: Batch): { payloads: Buffer[]; events: number } {
     const lines: string[] = []
     const refused = new Map<Refusal, number>()
     for (let row = 0; row < batch.count; row++) {
       const refusal = this.#encoder.encode(batch.record(row), lines)
       if (refusal === undefined) continue
       if (refusal === 'too_long') this.#reject(batch, row)
-      else refused.set(refusal, (refused.get(refusal) ?? 0) + 1)
+      refused.set(refusal, (refused.get(refusal) ?? 0) + 1)
     }
+    let left = batch.count
     for (const [refusal, events] of refused) {
+      left -= events
       this.#context.meters.discarded(refusal, events, false)
-      if (this.#told.has(refusal)) continue
+      if (refusal === 'too_long' || this.#told.has(refusal)) continue
       this.#told.add(refusal)
       this.#context.log.warn(
         `a record could not be sent as a metric: ${EXPLANATIONS[refusal]}. Later ones are only counted (component_discarded_events_total, reason ${refusal}).`,
@@ -222,7 +225,7 @@ class Writer {
       this.#context.meters.add('fields_left_out_total', fieldsLeftOut - this.#leftOut)
       this.#leftOut = fieldsLeftOut
     }
-    return packLines(lines, this.#maxBytes, this.#ending)
+    return { payloads: packLines(lines, this.#maxBytes, this.#ending), events: left }
   }
 
   #reject(batch: Batch, row: number): void {
