@@ -229,12 +229,43 @@ static void find_file(struct scope_configuration *in, const struct scope_identit
     }
 }
 
+static void keep_place(struct scope_configuration *in, uint32_t *count, const char *base, const char *rest) {
+    char path[256];
+    int length = snprintf(path, sizeof path, "%s%s", base, rest);
+    if (length > 0 && (size_t)length < sizeof path) {
+        in->edge_places[*count] = scope_settings_keep(in, path, (size_t)length);
+        in->edge_places[++*count] = NULL;
+    }
+}
+
+/** Ours first, then where AppScope's users have theirs. */
+static void find_edge(struct scope_configuration *in) {
+    const char *given = getenv("SCOPE_EDGE_SOCKET"), *base;
+    uint32_t count = 0;
+    if (given && *given) {
+        keep_place(in, &count, given, "");
+    } else {
+        keep_place(in, &count, "/run/scopeline/edge.sock", "");
+        if ((base = getenv("XDG_RUNTIME_DIR")) && *base)
+            keep_place(in, &count, base, "/scopeline/edge.sock");
+        keep_place(in, &count, "/var/run/appscope/appscope.sock", "");
+        if ((base = getenv("CRIBL_HOME")) && *base)
+            keep_place(in, &count, base, "/state/appscope.sock");
+        keep_place(in, &count, "/opt/cribl/state/appscope.sock", "");
+    }
+    in->metric.edge_places = in->event.edge_places = in->log.edge_places = in->cribl.edge_places = in->edge_places;
+}
+
 struct scope_configuration *scope_settings_load(char *const environment[], const struct scope_identity *who) {
     struct scope_configuration *in = scope_settings_new();
     if (!in)
         return NULL;
     find_file(in, who);
     scope_settings_read_environment(in, environment);
+    find_edge(in);
+    const char *pod = getenv("CRIBL_K8S_POD"), *no_breaker = getenv("SCOPE_CRIBL_NO_BREAKER");
+    in->pod = pod ? scope_settings_keep(in, pod, strlen(pod)) : NULL;
+    in->no_breaker = no_breaker && strcmp(no_breaker, "true") == 0;
     size_t prefix = strlen(in->statsd_prefix);
     if (prefix && in->statsd_prefix[prefix - 1] != '.') {
         char dotted[512];

@@ -26,6 +26,8 @@ struct scope_destination {
     bool given; /* by the user, not by default */
     bool tls, tls_validate;
     const char *tls_ca, *host, *port, *path;
+    /** Paths that an edge's socket may have, in the order they are tried; NULL-terminated. */
+    const char *const *edge_places;
 };
 
 enum scope_watch_type {
@@ -81,6 +83,9 @@ struct scope_configuration {
     const char *complaints;
     /** Where the file was found; "" if none. */
     const char *file;
+    /* From the environment, which only the program's own threads may read safely. */
+    const char *edge_places[6], *pod;
+    bool no_breaker;
     /* the memory behind the texts */
     size_t used, size;
     size_t complaint_length;

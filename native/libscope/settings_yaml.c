@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "settings.h"
+#include "process.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -204,8 +205,9 @@ static void filter_member(struct reading *in, const char *path, const yaml_node_
         gethostname(host, sizeof host - 1);
         matches = strcasecmp(host, text) == 0;
     } else if (strcmp(name, "username") == 0) {
-        const char *user = getenv("USER");
-        matches = user && strcmp(user, text) == 0;
+        char user[64];
+        scope_name_of_user((uint32_t)getuid(), user, sizeof user);
+        matches = *user && strcmp(user, text) == 0;
     } else if (strcmp(name, "env") == 0) {
         size_t length = strcspn(text, "=");
         char variable[256];
