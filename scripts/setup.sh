@@ -31,7 +31,7 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
 fi
 if [ ! -e dist/cli/main.js ] || [ -n "$(find src tsconfig.json package.json -newer dist/cli/main.js -print -quit)" ]; then
   say "building"
-  npm run --silent build
+  npm run --silent build:ts
   touch dist/cli/main.js
 fi
 addon=build/Release/scopeline.node
