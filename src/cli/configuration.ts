@@ -27,10 +27,24 @@ export async function check(
   return loadConfig(file, catalogue, io.env, text)
 }
 
-/** Reads a file that must be right. Throws CommandError with all that is wrong. */
-export async function readPlan(file: string, io: Io): Promise<Plan> {
+/**
+ * Reads a file that must be right. Throws CommandError with all that is wrong.
+ *
+ * @param consequence what its mistakes mean for what was asked
+ */
+export async function readPlan(
+  file: string,
+  io: Io,
+  consequence = 'nothing was started',
+): Promise<Plan> {
   const { plan, diagnoses } = await check(file, io)
   if (diagnoses.length > 0) io.err(renderDiagnoses(diagnoses))
-  if (!plan) throw new CommandError(`${file} has mistakes; nothing was started`)
+  if (!plan) throw new CommandError(`${file} has mistakes; ${consequence}`)
   return plan
+}
+
+/** The data directory of the edge that runs a configuration; undefined if none is given. */
+export async function dataDirOf(file: string | undefined, io: Io): Promise<string | undefined> {
+  if (file === undefined) return undefined
+  return (await readPlan(file, io, 'which edge is meant cannot be read from it')).dataDir
 }

@@ -4,12 +4,13 @@ import { mkdirSync } from 'node:fs'
 import { Command } from 'commander'
 import type { Plan } from '../../component/plan.ts'
 import { systemClock } from '../../component/system-clock.ts'
+import { renderDiagnoses, renderDiagnosis } from '../../config/diagnose.ts'
 import { Edge } from '../../pipeline/edge.ts'
 import { Log } from '../../pipeline/log.ts'
 import { startReport } from '../../pipeline/report.ts'
 import { type RunningServer, startServer } from '../../web/server.ts'
 import type { MakeCommand } from '../command.ts'
-import { configFile, readPlan } from '../configuration.ts'
+import { check, configFile, dataDirOf, readPlan } from '../configuration.ts'
 import { bodyOf, callEdge, leaveContact, newToken } from '../control.ts'
 import { CommandError, type Io } from '../io.ts'
 import { packageVersion } from './version.ts'
@@ -27,7 +28,7 @@ export const edgeCommand: MakeCommand = (io, done) => {
     .description('Let the running edge read its configuration again; a wrong one changes nothing.')
     .option('-c, --config <file>', 'the configuration of the edge that is meant')
     .action(async options => {
-      const dataDir = options.config ? (await readPlan(options.config, io)).dataDir : undefined
+      const dataDir = await dataDirOf(options.config, io)
       await bodyOf(await callEdge(io, { dataDir }, 'POST', '/api/reload'))
       io.out('reloaded\n')
     })
@@ -48,15 +49,22 @@ export async function runEdge(file: string, io: Io): Promise<number> {
   const onFailure = (error: Error) => stop(error.message, 1)
   const edge = new Edge({ plan, clock: systemClock, log, onFailure })
   const reload = async () => {
+    const { plan, diagnoses } = await check(file, io)
     try {
-      await edge.reload(await readPlan(file, io))
+      if (!plan) throw new CommandError(`${file} has mistakes`)
+      await edge.reload(plan)
       edge.meters.add('config_reloads_total', { result: 'done' }, 1)
       own.info('reloaded', { file })
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
       edge.meters.add('config_reloads_total', { result: 'refused' }, 1)
-      own.error(`the reload was refused, the old pipeline goes on: ${why}`)
-      throw error
+      // The log gets a line for each mistake, whoever asked for the reload the whole picture.
+      const mistakes = diagnoses.map(one => renderDiagnosis(one).split('\n')[0] as string)
+      own.error(
+        `the reload was refused, the old pipeline goes on: ${why}`,
+        mistakes.length > 0 ? { mistakes } : undefined,
+      )
+      throw plan ? error : new CommandError(`${why}\n\n${renderDiagnoses(diagnoses)}`)
     }
   }
   const handlers = {
@@ -96,7 +104,7 @@ export async function runEdge(file: string, io: Io): Promise<number> {
 
   edge.finished().then(() => stop('all sources have ended', 0))
   const { reason, status } = await stopped
-  own.info(`stopping: ${reason}`)
+  own[status === 0 ? 'info' : 'error'](`stopping: ${reason}`)
   for (const signal of ['SIGTERM', 'SIGINT']) {
     process.once(signal, () => process.exit(130))
   }

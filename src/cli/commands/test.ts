@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import type { PlannedExpectation } from '../../component/plan.ts'
 import { type Mismatch, runTest } from '../../pipeline/unit-test.ts'
-import type { MakeCommand } from '../command.ts'
+import { counted, type MakeCommand } from '../command.ts'
 import { configFile, readPlan } from '../configuration.ts'
 
 export const testCommand: MakeCommand = (io, done) =>
@@ -17,6 +17,8 @@ export const testCommand: MakeCommand = (io, done) =>
       let failed = 0
       for (const file of files.length > 0 ? files : [configFile(undefined, io)]) {
         const plan = await readPlan(file, io)
+        if (plan.tests.length === 0)
+          io.err(`${file} holds no tests; "tests:" is the section for them\n`)
         for (const test of plan.tests) {
           const directory = mkdtempSync(join(tmpdir(), 'scope-test-'))
           try {
@@ -45,6 +47,6 @@ function explain(file: string, { expectation, actual }: Mismatch): string {
 
 function wanted({ events, count, none }: PlannedExpectation): string {
   if (none) return 'nothing'
-  if (count !== undefined) return `${count} events`
+  if (count !== undefined) return counted(count, 'event')
   return (events ?? []).map(event => JSON.stringify(event)).join('\n             ')
 }

@@ -3,8 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import type { JsonObject } from '../../record/json.ts'
-import type { MakeCommand } from '../command.ts'
-import { readPlan } from '../configuration.ts'
+import { type MakeCommand, numberIn } from '../command.ts'
+import { dataDirOf } from '../configuration.ts'
 import { bodyOf, callEdge } from '../control.ts'
 import type { Io } from '../io.ts'
 
@@ -27,12 +27,12 @@ export const topCommand: MakeCommand = io =>
   new Command('top')
     .description('Show the rates of every component of a running edge.')
     .option('-c, --config <file>', 'the configuration of the edge that is meant')
-    .option('-i, --interval <seconds>', 'time between two pictures', '1')
+    .option('-i, --interval <seconds>', 'time between two pictures', numberIn(0.1, 3600), 1)
     .option('-j, --json', 'one JSON object a component and picture, instead of a table')
-    .option('-1, --once', 'one picture, then end')
+    .option('-1, --once', 'one picture, after one interval, then end')
     .action(async options => {
-      const dataDir = options.config ? (await readPlan(options.config, io)).dataDir : undefined
-      const interval = Math.max(Number(options.interval) || 1, 0.1)
+      const dataDir = await dataDirOf(options.config, io)
+      const interval: number = options.interval
       const look = async () =>
         rowsOf(JSON.parse(await bodyOf(await callEdge(io, { dataDir }, 'GET', '/api/metrics'))))
       let before = await look()
@@ -160,6 +160,8 @@ function draw(io: Io, lines: string[], once: boolean): void {
     io.out(`${lines.join('\n')}\n${once ? '' : '\n'}`)
     return
   }
-  const fitting = lines.slice(0, size.rows - 1).map(line => line.slice(0, size.columns))
+  // A terminal that does not know its size says 0.
+  const { rows, columns } = { rows: size.rows || 24, columns: size.columns || 80 }
+  const fitting = lines.slice(0, rows - 1).map(line => line.slice(0, columns))
   io.out(`\u001b[H${fitting.map(line => `${line}\u001b[K`).join('\n')}\n\u001b[J`)
 }
