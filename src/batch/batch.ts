@@ -1,12 +1,16 @@
 /**
  * The Batch: the unit that moves through a pipeline. A block of NDJSON bytes, the lines of it that
  * are meant, where it came from, and the lease that it holds. Immutable: a transform returns another
- * batch, which may share the bytes. Objects are parsed from a line only when a stage asks for them.
+ * batch, which may share the bytes. Fields are fetched as columns; objects are parsed from a line only
+ * when a stage asks for them.
  *
  *   bytes  {"a":1}\n{"a":2}\n{"a":3}\n
  *   lines  [0,7,  16,23]                 two of three lines selected: start, end without the newline
  */
 import type { JsonObject } from '../record/json.ts'
+import { assemble, type Patch } from './assemble.ts'
+import { type Column, type Fields, RecordColumn, spanColumns } from './columns.ts'
+import { engine } from './engine.ts'
 import type { Lease, Outcome } from './lease.ts'
 
 /** Where the lines of a batch came from. Order is kept within one origin. */
@@ -31,6 +35,7 @@ export class Batch {
   /** Which named output of a transform this batch leaves by; undefined for the only one. */
   readonly output: string | undefined
   #records: (JsonObject | undefined)[] | undefined
+  #columns: Map<string, Column> | undefined
   #size = -1
 
   constructor(
@@ -104,6 +109,22 @@ export class Batch {
     return record
   }
 
+  /**
+   * The values of fields, in the order of their paths. Whoever has several things to read from a batch
+   * asks for the fields of all of them first: the native engine goes over the lines for each question
+   * that asks for a field which was not fetched before.
+   */
+  columns(fields: Fields): readonly Column[] {
+    this.#columns ??= new Map()
+    const known: Column[] = []
+    for (const name of fields.names) {
+      const column = this.#columns.get(name)
+      if (column === undefined) return this.#fetch(fields, this.#columns)
+      known.push(column)
+    }
+    return known
+  }
+
   /** The same lines, in the order given by their row numbers, fewer or all; the lease goes along. */
   select(rows: readonly number[] | Uint32Array, lease = this.lease): Batch {
     const lines = new Uint32Array(rows.length * 2)
@@ -122,38 +143,36 @@ export class Batch {
    * undefined where the line stays as it is, byte for byte. Returns itself if nothing changes.
    */
   replace(texts: readonly (string | undefined)[]): Batch {
-    const parts: Buffer[] = []
-    const lines = new Uint32Array(this.lines.length)
-    const records = this.#records && new Array<JsonObject | undefined>(this.count)
-    let changed = false
-    let at = 0
+    const patches: Patch[] = []
     for (let row = 0; row < this.count; row++) {
       const text = texts[row]
-      const part = text === undefined ? this.line(row) : Buffer.from(text)
-      if (text !== undefined) changed = true
-      else if (records) records[row] = this.#records?.[row]
-      lines[row * 2] = at
-      at += part.length
-      lines[row * 2 + 1] = at++
-      parts.push(part)
+      if (text === undefined) continue
+      const start = this.lines[row * 2] as number
+      patches.push({ row, start, end: this.lines[row * 2 + 1] as number, text })
     }
-    if (!changed) return this
-    const bytes = Buffer.allocUnsafeSlow(at)
-    for (let row = 0; row < parts.length; row++) {
-      bytes.set(parts[row] as Buffer, lines[row * 2])
-      bytes[lines[row * 2 + 1] as number] = NEWLINE
-    }
+    return this.patch(patches)
+  }
+
+  /**
+   * The batch with pieces of lines exchanged, given in the order of rows and of positions; all else
+   * stays as it is, byte for byte. Each line must stay JSON on one line. Returns itself if there are none.
+   */
+  patch(patches: readonly Patch[]): Batch {
+    if (patches.length === 0) return this
+    const { bytes, lines } = assemble(this.bytes, this.lines, patches)
+    const records = this.#records?.slice()
+    if (records) for (const { row } of patches) records[row] = undefined
     return new Batch(bytes, lines, this.origin, this.lease, records, this.output)
   }
 
   /** The same batch leaving by a named output; undefined for the only one, or when it has arrived. */
   to(output: string | undefined): Batch {
-    return new Batch(this.bytes, this.lines, this.origin, this.lease, this.#records, output)
+    return this.#with(this.lease, output)
   }
 
   /** The same lines under another lease. */
   under(lease: Lease): Batch {
-    return new Batch(this.bytes, this.lines, this.origin, lease, this.#records, this.output)
+    return this.#with(lease, this.output)
   }
 
   /** The lines as one buffer, each ended by a newline; shares memory when they lie side by side. */
@@ -167,13 +186,7 @@ export class Batch {
     const start = lines[0] as number
     const end = lines[lines.length - 1] as number
     if (together && this.bytes[end] === NEWLINE) return this.bytes.subarray(start, end + 1)
-    const out = Buffer.allocUnsafeSlow(this.size)
-    let at = 0
-    for (let i = 0; i < lines.length; i += 2) {
-      at += this.bytes.copy(out, at, lines[i], lines[i + 1])
-      out[at++] = NEWLINE
-    }
-    return out
+    return assemble(this.bytes, lines).bytes
   }
 
   /**
@@ -184,9 +197,24 @@ export class Batch {
     if (this.size * 2 >= this.bytes.buffer.byteLength) {
       return new Batch(this.bytes, this.lines, this.origin, this.lease, undefined, this.output)
     }
-    const bytes = Buffer.allocUnsafeSlow(this.size)
-    this.toBuffer().copy(bytes)
-    return new Batch(bytes, indexLines(bytes), this.origin, this.lease, undefined, this.output)
+    const { bytes, lines } = assemble(this.bytes, this.lines)
+    return new Batch(bytes, lines, this.origin, this.lease, undefined, this.output)
+  }
+
+  #with(lease: Lease, output: string | undefined): Batch {
+    const batch = new Batch(this.bytes, this.lines, this.origin, lease, this.#records, output)
+    batch.#columns = this.#columns
+    return batch
+  }
+
+  #fetch(fields: Fields, into: Map<string, Column>): readonly Column[] {
+    const parsed = this.#records?.every(record => record !== undefined)
+    const columns =
+      engine && fields.table && !parsed
+        ? spanColumns(fields.table, this.bytes, this.lines, engine)
+        : fields.readers.map(read => new RecordColumn(this, read))
+    for (const [i, column] of columns.entries()) into.set(fields.names[i] as string, column)
+    return columns
   }
 
   /** Ends this route's hold on the lease. */

@@ -3,7 +3,7 @@
  * give the same answer. Files and objects are named by it, so it is asked for every event.
  */
 import type { Batch } from '../batch/batch.ts'
-import type { JsonObject } from '../record/json.ts'
+import type { JsonObject, JsonValue } from '../record/json.ts'
 
 /** The first second that has no four-digit year any more: times beyond are mistakes of the sender. */
 const YEAR_10000 = 253_402_300_800
@@ -12,8 +12,11 @@ const valid = (seconds: number) => seconds >= 0 && seconds < YEAR_10000
 
 /** `_time` in seconds since the epoch, or undefined where there is none that can be one. */
 export function timeOf(record: JsonObject): number | undefined {
-  if (!Object.hasOwn(record, '_time')) return undefined
-  const value = record['_time']
+  return Object.hasOwn(record, '_time') ? timeIn(record['_time']) : undefined
+}
+
+/** The same, given what stands in `_time`. */
+export function timeIn(value: JsonValue | undefined): number | undefined {
   const seconds =
     typeof value === 'number' ? value : typeof value === 'string' && value !== '' ? +value : -1
   return valid(seconds) ? seconds : undefined

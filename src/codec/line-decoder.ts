@@ -64,7 +64,7 @@ export class LineDecoder {
     if (!block) return undefined
     const end = block.lastIndexOf(NEWLINE) + 1
     this.#buffer.keep(block.subarray(end))
-    return this.#decode(block.subarray(0, end), false)
+    return this.#scan(block.subarray(0, end)) ?? this.#decode(block.subarray(0, end), false)
   }
 
   /**
@@ -74,6 +74,13 @@ export class LineDecoder {
   end(): DecodedBlock | undefined {
     const rest = this.#buffer.end()
     return rest && this.#decode(rest, true)
+  }
+
+  /** All lines of a block at once; undefined if that does not do. */
+  #scan(block: Buffer): DecodedBlock | undefined {
+    if (this.#options.format !== 'ndjson') return undefined
+    const lines = this.#json.scan(block, this.#options.maxLineBytes)
+    return lines && lines.length > 0 ? { bytes: block, lines } : undefined
   }
 
   #decode(block: Buffer, open: boolean): DecodedBlock | undefined {

@@ -1,19 +1,18 @@
 /** What compiling makes of each part of an expression. */
-import type { JsonObject } from '../record/json.ts'
-import type { Path } from '../record/path.ts'
 import type { Node } from './parse.ts'
+import type { Cell } from './reading.ts'
 import type { Kind, Value } from './value.ts'
 
-/** Works a part out for one record; undefined where a field is missing or an operation fails. */
-export type Run = (record: JsonObject) => Value | undefined
+/** Works a part out for one row; undefined where a field is missing or an operation fails. */
+export type Run = (row: number) => Value | undefined
 
 /** A compiled part: how to run it and what is known of it beforehand. */
 export interface Code {
   readonly run: Run
-  /** The same for every record: it has been folded. */
+  /** The same for every row: it has been folded. */
   readonly constant?: boolean
   /** The field that it reads, when it is just that. */
-  readonly path?: Path
+  readonly cell?: Cell
   /** The type of its value, where it can have no other. */
   readonly kind?: Kind
 }
@@ -29,6 +28,6 @@ export interface Parts {
 export function fold(parts: readonly Code[], kind: Kind | undefined, run: Run): Code {
   const known = kind === undefined ? {} : { kind }
   if (!parts.every(part => part.constant)) return { run, ...known }
-  const value = run({})
+  const value = run(0)
   return { run: () => value, constant: true, ...known }
 }

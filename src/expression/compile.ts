@@ -1,14 +1,13 @@
 /**
- * From a syntax tree to closures over a record. Field paths are resolved and constants folded once,
- * so that an event costs a few calls and no allocation. Every closure answers a value or undefined:
- * absent and failed alike, the third value that `&&` and `||` absorb where the other side decides.
- *
- * The tree and the paths that are read stay with the result: a column engine can take them instead.
+ * From a syntax tree to closures over the rows of columns. Field paths are resolved and constants
+ * folded once, so that an event costs a few calls and no allocation. Every closure answers a value or
+ * undefined: absent and failed alike, the third value that `&&` and `||` absorb where the other side
+ * decides.
  */
 
+import { needleOf } from '../batch/columns.ts'
 import { nearest } from '../component/nearest.ts'
-import { formatPath, type Path } from '../record/path.ts'
-import { readerOf } from '../record/reader.ts'
+import type { Path } from '../record/path.ts'
 import { type Code, fold, type Parts, type Run } from './code.ts'
 import { ExpressionError } from './error.ts'
 import {
@@ -30,33 +29,30 @@ import {
   ordering,
 } from './operators.ts'
 import { MAX_DEPTH, type Node, tooDeep } from './parse.ts'
+import { Reading } from './reading.ts'
 import { KINDS, type Kind, type Value } from './value.ts'
 
 /** A whole expression, compiled. */
 export interface Compiled extends Code {
   readonly source: string
   readonly ast: Node
-  /** Every field that it may read, without repetition; an empty path is the whole record. */
-  readonly paths: readonly Path[]
+  /** Every field that it may read; `run` sees the rows of what it was last set to. */
+  readonly reading: Reading
 }
 
 /** Compiles a tree (or a part of one). Throws ExpressionError with the offset of the part meant. */
 export function compile(source: string, ast: Node): Compiled {
   const compiler = new Compiler()
   const code = compiler.compile(ast)
-  return { ...code, source, ast, paths: compiler.paths }
+  return { ...code, source, ast, reading: compiler.reading }
 }
 
 class Compiler implements Parts {
-  readonly #paths = new Map<string, Path>()
+  readonly reading = new Reading()
   /** The values of the variables of macros, by nesting; one evaluation runs at a time. */
   readonly #slots: (Value | undefined)[] = []
   #variables: readonly string[] = []
   #depth = 0
-
-  get paths(): readonly Path[] {
-    return [...this.#paths.values()]
-  }
 
   compile(node: Node): Code {
     if (++this.#depth > MAX_DEPTH) throw tooDeep(node.start)
@@ -147,18 +143,18 @@ class Compiler implements Parts {
     }
     const path = this.#pathOf(node)
     if (path) {
-      this.#paths.set(formatPath(path), path)
-      return { run: path.length === 0 ? record => record : readerOf(path), path }
+      const cell = this.reading.cell(path)
+      return { run: row => cell.column.value(row), cell }
     }
     if (node.op === '.') {
       const [of, name] = node.args
       const base = this.compile(of)
-      return fold([base], undefined, record => member(base.run(record), name))
+      return fold([base], undefined, row => member(base.run(row), name))
     }
     const [of, index] = node.args as [Node, Node]
     const base = this.compile(of)
     const key = this.compile(index)
-    return fold([base, key], undefined, record => member(base.run(record), key.run(record)))
+    return fold([base, key], undefined, row => member(base.run(row), key.run(row)))
   }
 
   /** The field path that a part of the tree spells; undefined when it is not just a field. */
@@ -190,10 +186,10 @@ class Compiler implements Parts {
 
   #list(nodes: readonly Node[]): Code {
     const items = nodes.map(node => this.compile(node))
-    return fold(items, 'list', record => {
+    return fold(items, 'list', row => {
       const values: Value[] = []
       for (const item of items) {
-        const value = item.run(record)
+        const value = item.run(row)
         if (value === undefined) return undefined
         values.push(value)
       }
@@ -203,11 +199,11 @@ class Compiler implements Parts {
 
   #map(entries: readonly (readonly [Node, Node])[]): Code {
     const pairs = entries.map(([key, value]) => [this.compile(key), this.compile(value)] as const)
-    return fold(pairs.flat(), 'map', record => {
+    return fold(pairs.flat(), 'map', row => {
       const map = new Map<string, Value>()
       for (const [key, value] of pairs) {
-        const name = key.run(record)
-        const content = value.run(record)
+        const name = key.run(row)
+        const content = value.run(row)
         if (typeof name !== 'string' || content === undefined || map.has(name)) return undefined
         map.set(name, content)
       }
@@ -220,10 +216,10 @@ class Compiler implements Parts {
     const yes = this.compile(then)
     const no = this.compile(otherwise)
     const kind = yes.kind === no.kind ? yes.kind : undefined
-    return fold([test, yes, no], kind, record => {
-      const value = test.run(record)
-      if (value === true) return yes.run(record)
-      return value === false ? no.run(record) : undefined
+    return fold([test, yes, no], kind, row => {
+      const value = test.run(row)
+      if (value === true) return yes.run(row)
+      return value === false ? no.run(row) : undefined
     })
   }
 
@@ -322,35 +318,48 @@ function typeName(node: Node): Code | undefined {
 
 function call(declaration: FunctionDeclaration, parts: readonly Code[]): Code {
   const { apply, gives } = declaration
+  if (declaration.name === 'startsWith') {
+    const faster = startsWith(parts)
+    if (faster) return faster
+  }
   const [first, second, third] = parts.map(part => part.run) as [Run, Run, Run]
   switch (parts.length) {
     case 1:
-      return fold(parts, gives, record => {
-        const a = first(record)
+      return fold(parts, gives, row => {
+        const a = first(row)
         return a === undefined ? undefined : apply(a)
       })
     case 2:
-      return fold(parts, gives, record => {
-        const a = first(record)
-        const b = second(record)
+      return fold(parts, gives, row => {
+        const a = first(row)
+        const b = second(row)
         return a === undefined || b === undefined ? undefined : apply(a, b)
       })
     case 3:
-      return fold(parts, gives, record => {
-        const a = first(record)
-        const b = second(record)
-        const c = third(record)
+      return fold(parts, gives, row => {
+        const a = first(row)
+        const b = second(row)
+        const c = third(row)
         return a === undefined || b === undefined || c === undefined ? undefined : apply(a, b, c)
       })
     default:
-      return fold(parts, gives, record => {
+      return fold(parts, gives, row => {
         const values: Value[] = []
         for (const part of parts) {
-          const value = part.run(record)
+          const value = part.run(row)
           if (value === undefined) return undefined
           values.push(value)
         }
         return apply(...values)
       })
   }
+}
+
+/** Whether a field starts with a fixed text can be told from its bytes. */
+function startsWith([text, prefix]: readonly Code[]): Code | undefined {
+  const fixed = prefix?.constant ? prefix.run(0) : undefined
+  const cell = text?.cell
+  if (!cell || typeof fixed !== 'string') return undefined
+  const needle = needleOf(fixed)
+  return { kind: 'bool', run: row => cell.column.startsWith(row, needle) }
 }

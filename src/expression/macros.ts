@@ -41,12 +41,12 @@ function overEach(
     const collection = parts.compile(on)
     const { code, set } = parts.within(variable(name as Node), part as Node)
     // Nothing that holds a variable is constant, so this is never folded.
-    return fold([collection, { run: code.run }], kind, record => {
-      const items = elements(collection.run(record))
+    return fold([collection, { run: code.run }], kind, row => {
+      const items = elements(collection.run(row))
       if (!items) return undefined
       return body(items, item => {
         set(item)
-        return code.run(record)
+        return code.run(row)
       })
     })
   }
@@ -104,17 +104,17 @@ const map: Macro['compile'] = (parts, on, args) => {
   const make = parts.within(variable(name), result)
   return {
     kind: 'list',
-    run: record => {
-      const items = elements(collection.run(record))
+    run: row => {
+      const items = elements(collection.run(row))
       if (!items) return undefined
       const results: Value[] = []
       for (const item of items) {
         test.set(item)
-        const holds = test.code.run(record)
+        const holds = test.code.run(row)
         if (typeof holds !== 'boolean') return undefined
         if (!holds) continue
         make.set(item)
-        const value = make.code.run(record)
+        const value = make.code.run(row)
         if (value === undefined) return undefined
         results.push(value)
       }
@@ -132,8 +132,8 @@ const has: Macro['compile'] = (parts, field) => {
       Math.max(field.end - field.start, 1),
     )
   }
-  const { run } = parts.compile(field)
-  const present: Run = record => run(record) !== undefined
+  const { cell, run } = parts.compile(field)
+  const present: Run = cell ? row => cell.column.has(row) : row => run(row) !== undefined
   return { run: present, kind: 'bool' }
 }
 

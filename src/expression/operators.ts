@@ -2,7 +2,9 @@
  * The operators, each from its compiled operands to a closure. An operand that is absent, or whose
  * type does not fit, makes the result undefined, except where the other side of `&&` or `||` decides.
  */
+import { needleOf } from '../batch/columns.ts'
 import { type Code, fold } from './code.ts'
+import type { Cell } from './reading.ts'
 import {
   compare,
   Duration,
@@ -20,19 +22,19 @@ export function connective(operands: readonly Code[], decisive: boolean): Code {
     const [left, right] = operands as [Code, Code]
     const first = left.run
     const second = right.run
-    return fold(operands, 'bool', record => {
-      const a = first(record)
+    return fold(operands, 'bool', row => {
+      const a = first(row)
       if (a === decisive) return decisive
-      const b = second(record)
+      const b = second(row)
       if (b === decisive) return decisive
       return a === !decisive && b === !decisive ? !decisive : undefined
     })
   }
   const runs = operands.map(operand => operand.run)
-  return fold(operands, 'bool', record => {
+  return fold(operands, 'bool', row => {
     let result: boolean | undefined = !decisive
     for (const run of runs) {
-      const value = run(record)
+      const value = run(row)
       if (value === decisive) return decisive
       if (value !== !decisive) result = undefined
     }
@@ -44,19 +46,43 @@ export function equality(left: Code, right: Code, wanted: boolean): Code {
   if (left.constant && !right.constant) return equality(right, left, wanted)
   const a = left.run
   const b = right.run
-  const fixed = right.constant ? b({}) : undefined
+  const fixed = right.constant ? b(0) : undefined
+  if (left.cell && typeof fixed === 'string') return isText(left.cell, fixed, wanted)
+  if (left.cell && typeof fixed === 'number') return isNumber(left.cell, fixed, wanted)
   if (fixed !== undefined && (typeof fixed !== 'object' || fixed === null)) {
-    return fold([left, right], 'bool', record => {
-      const value = a(record)
+    return fold([left, right], 'bool', row => {
+      const value = a(row)
       return value === undefined ? undefined : (value === fixed) === wanted
     })
   }
-  return fold([left, right], 'bool', record => {
-    const one = a(record)
-    const other = b(record)
+  return fold([left, right], 'bool', row => {
+    const one = a(row)
+    const other = b(row)
     if (one === undefined || other === undefined) return undefined
     return equal(one, other) === wanted
   })
+}
+
+function isText(cell: Cell, text: string, wanted: boolean): Code {
+  const needle = needleOf(text)
+  return {
+    kind: 'bool',
+    run: row => {
+      const same = cell.column.equals(row, needle)
+      return same === undefined ? undefined : same === wanted
+    },
+  }
+}
+
+function isNumber(cell: Cell, number: number, wanted: boolean): Code {
+  return {
+    kind: 'bool',
+    run: row => {
+      const value = cell.column.number(row)
+      if (Number.isNaN(value)) return cell.column.has(row) ? !wanted : undefined
+      return (value === number) === wanted
+    },
+  }
 }
 
 const FLIPPED = { '<': '>', '<=': '>=', '>': '<', '>=': '<=' } as const
@@ -65,18 +91,28 @@ export function ordering(op: '<' | '<=' | '>' | '>=', left: Code, right: Code): 
   if (left.constant && !right.constant) return ordering(FLIPPED[op], right, left)
   const a = left.run
   const b = right.run
-  const limit = right.constant ? b({}) : undefined
+  const limit = right.constant ? b(0) : undefined
   if (typeof limit === 'number') {
     const holds = numberTest(op, limit)
-    return fold([left, right], 'bool', record => {
-      const value = a(record)
+    const { cell } = left
+    if (cell) {
+      return {
+        kind: 'bool',
+        run: row => {
+          const value = cell.column.number(row)
+          return Number.isNaN(value) ? undefined : holds(value)
+        },
+      }
+    }
+    return fold([left, right], 'bool', row => {
+      const value = a(row)
       return typeof value === 'number' ? holds(value) : undefined
     })
   }
   const holds = numberTest(op, 0)
-  return fold([left, right], 'bool', record => {
-    const one = a(record)
-    const other = b(record)
+  return fold([left, right], 'bool', row => {
+    const one = a(row)
+    const other = b(row)
     if (one === undefined || other === undefined) return undefined
     const order = compare(one, other)
     return order === undefined ? undefined : holds(order)
@@ -99,22 +135,43 @@ function numberTest(op: '<' | '<=' | '>' | '>=', limit: number): (value: number)
 export function membership(item: Code, collection: Code): Code {
   const a = item.run
   const b = collection.run
-  const fixed = collection.constant ? b({}) : undefined
+  const fixed = collection.constant ? b(0) : undefined
   if (fixed !== undefined && isList(fixed) && fixed.every(value => typeof value !== 'object')) {
+    const { cell } = item
+    if (cell && fixed.length <= FEW && fixed.every(value => typeof value === 'string')) {
+      return isOneOf(cell, fixed)
+    }
     const members = new Set<Value>(fixed)
-    return fold([item, collection], 'bool', record => {
-      const value = a(record)
+    return fold([item, collection], 'bool', row => {
+      const value = a(row)
       return value === undefined ? undefined : members.has(value)
     })
   }
-  return fold([item, collection], 'bool', record => {
-    const value = a(record)
-    const all = b(record)
+  return fold([item, collection], 'bool', row => {
+    const value = a(row)
+    const all = b(row)
     if (value === undefined || all === undefined) return undefined
     if (isList(all)) return all.some(member => equal(value, member))
     if (!isMap(all)) return undefined
     return typeof value === 'string' && Object.hasOwn(all, value)
   })
+}
+
+/** Up to so many texts are compared one by one; more are looked up, which first has to make a string. */
+const FEW = 8
+
+function isOneOf(cell: Cell, texts: readonly string[]): Code {
+  const needles = texts.map(needleOf)
+  return {
+    kind: 'bool',
+    run: row => {
+      for (const needle of needles) {
+        const same = cell.column.equals(row, needle)
+        if (same !== false) return same
+      }
+      return cell.column.has(row) ? false : undefined
+    },
+  }
 }
 
 /** A field of a map or an element of a list; undefined where there is none. */
@@ -127,16 +184,16 @@ export function member(value: Value | undefined, key: Value | undefined): Value 
 
 /** `!` */
 export function not(operand: Code): Code {
-  return fold([operand], 'bool', record => {
-    const value = operand.run(record)
+  return fold([operand], 'bool', row => {
+    const value = operand.run(row)
     return typeof value === 'boolean' ? !value : undefined
   })
 }
 
 /** `-` before a value. */
 export function negate(operand: Code): Code {
-  return fold([operand], operand.kind === 'int' ? 'int' : undefined, record => {
-    const value = operand.run(record)
+  return fold([operand], operand.kind === 'int' ? 'int' : undefined, row => {
+    const value = operand.run(row)
     if (typeof value === 'number') return -value
     return value instanceof Duration ? new Duration(-value.ms) : undefined
   })
@@ -175,9 +232,9 @@ export function arithmetic(op: keyof typeof OPERATIONS, left: Code, right: Code)
   const apply = OPERATIONS[op]
   const a = left.run
   const b = right.run
-  return fold([left, right], whole ? 'int' : undefined, record => {
-    const one = a(record)
-    const other = b(record)
+  return fold([left, right], whole ? 'int' : undefined, row => {
+    const one = a(row)
+    const other = b(row)
     if (one === undefined || other === undefined) return undefined
     const value = apply(one, other)
     if (typeof value !== 'number') return value

@@ -1,4 +1,7 @@
-/** Expressions as components use them: conditions over batches, and values of single records. */
+/**
+ * Expressions as components use them: conditions and values over batches and single records. One of
+ * them looks at one thing at a time: what `over` has given is good until the next question.
+ */
 import type { Batch } from '../batch/batch.ts'
 import type { JsonObject, JsonValue } from '../record/json.ts'
 import type { Path } from '../record/path.ts'
@@ -28,6 +31,8 @@ interface Parsed {
 /** A condition. */
 export interface Predicate extends Parsed {
   select(batch: Batch): Selection
+  /** Decides by row of a batch, as `decide` does. */
+  over(batch: Batch): (row: number) => boolean | undefined
   /** False also where a field is missing or a type does not fit. */
   matches(record: JsonObject): boolean
   /** Like `matches`, with undefined where a field is missing or a type does not fit. */
@@ -36,6 +41,8 @@ export interface Predicate extends Parsed {
 
 /** A value worked out from a record. */
 export interface Expression extends Parsed {
+  /** Works it out by row of a batch, as `evaluate` does. */
+  over(batch: Batch): (row: number) => JsonValue | undefined
   /** Undefined when a field is missing or an operation fails. */
   evaluate(record: JsonObject): JsonValue | undefined
 }
@@ -63,7 +70,7 @@ const KIND_NAMES: Record<Kind, string> = {
 }
 
 /** A condition from something compiled already. Throws ExpressionError if it cannot be one. */
-export function predicateOf({ source, ast, paths, run, kind }: Compiled): Predicate {
+export function predicateOf({ source, ast, reading, run, kind }: Compiled): Predicate {
   if (kind !== undefined && kind !== 'bool') {
     throw new ExpressionError(
       `a condition must be true or false, but this is ${KIND_NAMES[kind]}`,
@@ -71,16 +78,25 @@ export function predicateOf({ source, ast, paths, run, kind }: Compiled): Predic
       Math.max(ast.end - ast.start, 1),
     )
   }
+  const decide = (row: number) => {
+    const value = run(row)
+    return typeof value === 'boolean' ? value : undefined
+  }
   return {
     source,
     ast,
-    paths,
+    paths: reading.paths,
+    over(batch) {
+      reading.of(batch)
+      return decide
+    },
     select(batch) {
+      reading.of(batch)
       const rows: number[] = []
       const rest: number[] = []
       let missing = 0
       for (let row = 0; row < batch.count; row++) {
-        const value = run(batch.record(row))
+        const value = run(row)
         if (value === true) rows.push(row)
         else {
           rest.push(row)
@@ -89,24 +105,34 @@ export function predicateOf({ source, ast, paths, run, kind }: Compiled): Predic
       }
       return { rows, rest, missing }
     },
-    matches: record => run(record) === true,
-    decide: record => {
-      const value = run(record)
-      return typeof value === 'boolean' ? value : undefined
+    matches(record) {
+      reading.ofRecord(record)
+      return run(0) === true
+    },
+    decide(record) {
+      reading.ofRecord(record)
+      return decide(0)
     },
   }
 }
 
 /** An expression from something compiled already. */
-export function expressionOf({ source, ast, paths, run }: Compiled): Expression {
+export function expressionOf({ source, ast, reading, run }: Compiled): Expression {
+  const json = (row: number) => {
+    const value = run(row)
+    return typeof value === 'object' && value !== null ? toJson(value) : value
+  }
   return {
     source,
     ast,
-    paths,
-    evaluate: record => {
-      const value = run(record)
-      if (typeof value !== 'object' || value === null) return value
-      return toJson(value)
+    paths: reading.paths,
+    over(batch) {
+      reading.of(batch)
+      return json
+    },
+    evaluate(record) {
+      reading.ofRecord(record)
+      return json(0)
     },
   }
 }

@@ -1,9 +1,9 @@
 /** dedupe: lets an event through once, and not again for a while. */
 import { z } from 'zod'
+import { Grouping } from '../batch/grouping.ts'
 import { defineTransform } from '../component/define.ts'
 import { eachBatch, keepRows } from '../component/operator.ts'
 import { duration, fieldPath } from '../component/options.ts'
-import { Grouping } from '../record/grouping.ts'
 import { compactKey } from '../record/hash.ts'
 
 export const dedupe = defineTransform({
@@ -46,13 +46,14 @@ kept.`,
       const rows: number[] = []
       let missing = 0
       let evicted = 0
+      grouping?.of(batch)
       for (let row = 0; row < batch.count; row++) {
-        if (grouping?.absent(batch.record(row))) {
+        if (grouping?.absent(row)) {
           missing++
           rows.push(row)
           continue
         }
-        const key = grouping ? grouping.key(batch.record(row)) : compactKey(batch.text(row))
+        const key = grouping ? grouping.key(row) : compactKey(batch.text(row))
         const first = seen.get(key)
         if (first !== undefined) seen.delete(key)
         if (first !== undefined && now - first < window) {

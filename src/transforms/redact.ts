@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { regex } from '../codec/pattern.ts'
 import { BUILTIN_NAMES, builtinPattern, type RedactionPattern } from '../codec/redaction/builtin.ts'
-import { customPattern, Redactor } from '../codec/redaction/redactor.ts'
+import { customPattern, RedactedFields, Redactor } from '../codec/redaction/redactor.ts'
 import type { Replacement } from '../codec/redaction/replacement.ts'
 import { defineTransform } from '../component/define.ts'
 import { eachBatch } from '../component/operator.ts'
@@ -156,8 +156,9 @@ export const redact = defineTransform({
     const redactor = new Redactor(readPatterns(options.patterns), options.with, {
       numbers: options.numbers,
     })
+    const where = options.fields && new RedactedFields(options.fields)
     return eachBatch(batch => {
-      const redacted = redactor.redactBatch(batch, options.fields)
+      const redacted = redactor.redactBatch(batch, where)
       for (const [pattern, count] of redactor.takeCounts()) {
         context.meters.add('redactions_total', count, { pattern })
       }

@@ -2,6 +2,7 @@
 import { concatMap } from 'rxjs'
 import { z } from 'zod'
 import type { Batch } from '../batch/batch.ts'
+import { Fields } from '../batch/columns.ts'
 import { defineTransform } from '../component/define.ts'
 import { predicate } from '../expression/option.ts'
 
@@ -45,15 +46,17 @@ the event not match; that is counted in \`missing_total\`, by output.`,
   outputs: ({ routes }) => [...Object.keys(routes), REST],
   create({ routes, match }, context) {
     const outputs = Object.entries(routes).map(([name, where]) => ({ name, where }))
+    const all = Fields.union(...outputs.map(({ where }) => where))
     return concatMap((batch: Batch) => {
       const rows = outputs.map((): number[] => [])
       const missing = outputs.map(() => 0)
       const rest: number[] = []
+      batch.columns(all)
+      const decisions = outputs.map(({ where }) => where.over(batch))
       for (let row = 0; row < batch.count; row++) {
-        const record = batch.record(row)
         let matched = false
         for (let i = 0; i < outputs.length && !(matched && match === 'first'); i++) {
-          const decision = outputs[i]?.where.decide(record)
+          const decision = decisions[i]?.(row)
           if (decision) {
             matched = true
             rows[i]?.push(row)

@@ -6,7 +6,6 @@ import { fieldPath } from '../component/options.ts'
 import { expression, predicate } from '../expression/option.ts'
 import { editLine } from '../record/edit.ts'
 import { hash32 } from '../record/hash.ts'
-import type { JsonObject } from '../record/json.ts'
 
 const SPREAD = 2 ** 32
 
@@ -68,24 +67,22 @@ with the reason \`sampled\`. Order is kept.`,
     const weight = rate ?? 1 / share
     let missing = 0
 
-    function keeps(record: JsonObject): boolean {
-      if (!key) return Math.random() < share
-      const value = key.evaluate(record)
-      if (value !== undefined) return hash32(JSON.stringify(value)) / SPREAD < share
-      missing++
-      return Math.random() < share
-    }
-
     return eachBatch(batch => {
       const rows: number[] = []
       const texts: (string | undefined)[] = []
+      const keyOf = key?.over(batch)
+      const isExcluded = exclude?.over(batch)
+      const keeps = (row: number) => {
+        const value = keyOf?.(row)
+        if (value !== undefined) return hash32(JSON.stringify(value)) / SPREAD < share
+        if (keyOf) missing++
+        return Math.random() < share
+      }
       for (let row = 0; row < batch.count; row++) {
-        // Without key, exclude and field, records need not be parsed.
-        const record = key || exclude ? batch.record(row) : {}
-        if (exclude?.matches(record)) {
+        if (isExcluded?.(row)) {
           rows.push(row)
           texts.push(undefined)
-        } else if (keeps(record)) {
+        } else if (keeps(row)) {
           rows.push(row)
           texts.push(
             field && editLine(batch.text(row), [{ op: 'set', path: field, value: weight }]),

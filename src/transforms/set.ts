@@ -1,5 +1,6 @@
 /** set: gives fields a value, fixed or computed. */
 import { z } from 'zod'
+import { Fields } from '../batch/columns.ts'
 import { defineTransform } from '../component/define.ts'
 import { eachBatch } from '../component/operator.ts'
 import { problem } from '../component/options.ts'
@@ -68,17 +69,23 @@ can be extended by the next element, not beyond. Order is kept and no event is l
     const fixed = options.fields.flatMap((setting): Edit[] =>
       'value' in setting ? [{ op: 'set', path: setting.path, value: setting.value }] : [],
     )
+    const read = Fields.union(
+      ...options.fields.flatMap(setting => ('expression' in setting ? [setting.expression] : [])),
+    )
     const settings = fixed.length < options.fields.length ? options.fields : undefined
     return eachBatch(batch => {
       const texts = new Array<string | undefined>(batch.count)
       let failed = 0
+      batch.columns(read)
+      const computed = settings?.map(setting =>
+        'expression' in setting ? setting.expression.over(batch) : undefined,
+      )
       for (let row = 0; row < batch.count; row++) {
         let edits = fixed
         if (settings) {
           edits = []
-          const record = batch.record(row)
-          for (const setting of settings) {
-            const value = 'value' in setting ? setting.value : setting.expression.evaluate(record)
+          for (const [i, setting] of settings.entries()) {
+            const value = 'value' in setting ? setting.value : computed?.[i]?.(row)
             if (value === undefined) failed++
             else edits.push({ op: 'set', path: setting.path, value })
           }

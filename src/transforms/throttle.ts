@@ -1,11 +1,11 @@
 /** throttle: lets through so many events in a time, for each key. */
 import { z } from 'zod'
 import { Batch } from '../batch/batch.ts'
+import { Grouping } from '../batch/grouping.ts'
 import { Lease } from '../batch/lease.ts'
 import { defineTransform } from '../component/define.ts'
 import { holding, keepRows } from '../component/operator.ts'
 import { duration, fieldPath } from '../component/options.ts'
-import { Grouping } from '../record/grouping.ts'
 import type { JsonObject } from '../record/json.ts'
 
 /** What one key may still send. */
@@ -68,8 +68,8 @@ not acknowledged to anyone: those not yet delivered are lost with the process. O
     const full = (bucket: Bucket, now: number) =>
       bucket.held === 0 && bucket.tokens + (now - bucket.at) * perMillisecond >= burst
 
-    function bucketOf(record: JsonObject, now: number): Bucket {
-      const name = grouping.key(record)
+    function bucketOf(row: number, now: number): Bucket {
+      const name = grouping.key(row)
       const known = buckets.get(name)
       if (known) return known
       // Looking through all buckets for each new key would cost too much: at most once a second.
@@ -78,7 +78,7 @@ not acknowledged to anyone: those not yet delivered are lost with the process. O
         for (const [other, bucket] of buckets) if (full(bucket, now)) buckets.delete(other)
       }
       if (buckets.size >= limit) return overflow
-      const bucket = { fields: grouping.fields(record), tokens: burst, at: now, held: 0 }
+      const bucket = { fields: grouping.summary(row), tokens: burst, at: now, held: 0 }
       buckets.set(name, bucket)
       return bucket
     }
@@ -116,8 +116,9 @@ not acknowledged to anyone: those not yet delivered are lost with the process. O
           const now = clock.monotonic()
           const rows: number[] = []
           let overflowing = 0
+          grouping.of(batch)
           for (let row = 0; row < batch.count; row++) {
-            const bucket = bucketOf(batch.record(row), now)
+            const bucket = bucketOf(row, now)
             if (bucket === overflow) overflowing++
             if (take(bucket, now)) rows.push(row)
           }

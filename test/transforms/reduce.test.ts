@@ -8,14 +8,17 @@ import { parseAggregate } from '../../src/transforms/reduce/aggregate.ts'
 import { HyperLogLog } from '../../src/transforms/reduce/hyperloglog.ts'
 import { reduce } from '../../src/transforms/reduce/reduce.ts'
 import { EXACT_LIMIT } from '../../src/transforms/reduce/unique.ts'
+import { batchOf } from '../context.ts'
 import { running } from './running.ts'
 
 const START = Date.UTC(2026, 0, 1) / 1000
 
 /** What an aggregate makes of records. */
 function aggregated(text: string, records: readonly JsonObject[]): JsonValue | undefined {
-  const accumulator = parseAggregate(text).start()
-  for (const record of records) accumulator.add(record)
+  const aggregate = parseAggregate(text)
+  const accumulator = aggregate.start()
+  const read = aggregate.over(batchOf([...records]))
+  for (const row of records.keys()) accumulator.add(read(row))
   return accumulator.result()
 }
 

@@ -1,7 +1,8 @@
 /** measure: makes metrics of events. */
 import { z } from 'zod'
 import { Batch } from '../../batch/batch.ts'
-import { timeOf } from '../../codec/event-time.ts'
+import { Fields } from '../../batch/columns.ts'
+import { timeIn } from '../../codec/event-time.ts'
 import { defineTransform } from '../../component/define.ts'
 import { eachBatch } from '../../component/operator.ts'
 import { expression, predicate } from '../../expression/option.ts'
@@ -77,18 +78,32 @@ metrics:
     },
   ],
   create({ metrics }, context) {
-    const plans = metrics.map(({ tags, ...rest }) => ({ ...rest, tags: Object.entries(tags) }))
+    const time = new Fields([['_time']])
+    const all = Fields.union(
+      time,
+      ...metrics.flatMap(({ name, value, tags, where }) =>
+        [name, value, where, ...Object.values(tags)].filter(part => part !== undefined),
+      ),
+    )
     return eachBatch(batch => {
+      batch.columns(all)
+      const [times] = batch.columns(time)
+      const plans = metrics.map(({ type, name, value, tags, where }) => ({
+        type,
+        nameOf: name.over(batch),
+        valueOf: value?.over(batch),
+        holds: where?.over(batch),
+        tags: Object.entries(tags).map(([tag, of]) => ({ tag, contentOf: of.over(batch) })),
+      }))
       const made: JsonObject[] = []
       let missing = 0
       let without = 0
       for (let row = 0; row < batch.count; row++) {
-        const record = batch.record(row)
         const before = made.length
         for (const plan of plans) {
-          if (plan.where && !plan.where.matches(record)) continue
-          const name = plan.name.render(record)
-          const value = plan.value ? valueFor(plan.type, plan.value.evaluate(record)) : 1
+          if (plan.holds && !plan.holds(row)) continue
+          const name = plan.nameOf(row)
+          const value = plan.valueOf ? valueFor(plan.type, plan.valueOf(row)) : 1
           if (name === undefined || value === undefined) {
             missing++
             continue
@@ -97,10 +112,10 @@ metrics:
             _metric: name,
             _metric_type: plan.type,
             _value: value,
-            _time: timeOf(record) ?? context.clock.now() / 1000,
+            _time: timeIn(times?.value(row)) ?? context.clock.now() / 1000,
           }
-          for (const [tag, of] of plan.tags) {
-            const content = of.evaluate(record)
+          for (const { tag, contentOf } of plan.tags) {
+            const content = contentOf(row)
             if (content !== undefined && typeof content !== 'object') result[tag] = content
           }
           made.push(result)

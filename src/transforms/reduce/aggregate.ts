@@ -1,28 +1,36 @@
 /**
  * The aggregates of reduce, written as calls: `count()`, `sum(data.bytes)`, `quantile(data.ms, 0.99)`.
  * What is inside the brackets is a CEL expression over each event; an event for which it has no
- * fitting value does not contribute.
+ * fitting value does not contribute. An aggregate reads it once for each event, and the accumulator
+ * of the event's group takes it.
  */
 import { LogCollapsingLowestDenseDDSketch } from '@datadog/sketches-js'
 import { z } from 'zod'
+import type { Batch } from '../../batch/batch.ts'
 import { nearest } from '../../component/nearest.ts'
 import { compile } from '../../expression/compile.ts'
 import { ExpressionError } from '../../expression/error.ts'
 import { readingExpression } from '../../expression/option.ts'
 import { type Node, parse } from '../../expression/parse.ts'
-import { type Expression, expressionOf, predicateOf } from '../../expression/predicate.ts'
-import type { JsonObject, JsonValue } from '../../record/json.ts'
+import { expressionOf, predicateOf } from '../../expression/predicate.ts'
+import type { JsonValue } from '../../record/json.ts'
+import type { Path } from '../../record/path.ts'
 import { UniqueCount } from './unique.ts'
 
 /** What one aggregate has gathered from one group. */
 export interface Accumulator {
-  add(record: JsonObject): void
+  /** Takes what the aggregate read of an event. */
+  add(value: JsonValue | undefined): void
   /** Undefined when no event contributed and the aggregate has no value of nothing. */
   result(): JsonValue | undefined
 }
 
 export interface Aggregate {
   readonly source: string
+  /** The fields that it reads. */
+  readonly paths: readonly Path[]
+  /** What it reads of each row of a batch; good until the next batch. */
+  over(batch: Batch): (row: number) => JsonValue | undefined
   /** A fresh one, for a new group. */
   start(): Accumulator
 }
@@ -39,8 +47,8 @@ interface Kind {
   readonly usage: string
   /** Fewest and most arguments. */
   readonly arity: readonly [number, number]
-  /** Makes the accumulators, from the text and the arguments as parsed. */
-  read(source: string, args: readonly Node[]): () => Accumulator
+  /** From the text and the arguments as parsed. */
+  read(source: string, args: readonly Node[]): Omit<Aggregate, 'source'>
 }
 
 /** Reads an aggregate. Throws ExpressionError. */
@@ -69,53 +77,53 @@ export function parseAggregate(source: string): Aggregate {
       name.length,
     )
   }
-  return { source, start: kind.read(source, args) }
+  return { source, ...kind.read(source, args) }
 }
 
 /** A kind that looks at one expression of each event. */
-function of(name: string, start: (expression: Expression) => Accumulator): readonly [string, Kind] {
+function of(name: string, start: () => Accumulator): readonly [string, Kind] {
   return [
     name,
     {
       usage: `${name}(expression)`,
       arity: [1, 1],
       read(source, [node]) {
-        const expression = expressionOf(compile(source, node as Node))
-        return () => start(expression)
+        const { paths, over } = expressionOf(compile(source, node as Node))
+        return { paths, over, start }
       },
     },
   ]
 }
 
-/** An accumulator of the numbers that an expression gives. */
-function numbers(
-  expression: Expression,
-  add: (value: number) => void,
-  result: () => JsonValue | undefined,
-): Accumulator {
+/** An accumulator of numbers; other values do not contribute. */
+function numbers(add: (value: number) => void, result: () => JsonValue | undefined): Accumulator {
   return {
-    add(record) {
-      const value = expression.evaluate(record)
+    add(value) {
       if (typeof value === 'number') add(value)
     },
     result,
   }
 }
 
+const every = () => true
+
 const count: Kind = {
   usage: 'count() or count(condition)',
   arity: [0, 1],
   read(source, [node]) {
-    const where = node && predicateOf(compile(source, node))
-    return () => {
+    const { paths, over } = node
+      ? predicateOf(compile(source, node))
+      : { paths: [], over: () => every }
+    const start = () => {
       let n = 0
       return {
-        add(record) {
-          if (!where || where.matches(record)) n++
+        add(holds: JsonValue | undefined) {
+          if (holds === true) n++
         },
         result: () => n,
       }
     }
+    return { paths, over, start }
   },
 }
 
@@ -126,9 +134,9 @@ const quantile: Kind = {
   usage: 'quantile(expression, 0.99)',
   arity: [2, 2],
   read(source, [node, level]) {
-    const expression = expressionOf(compile(source, node as Node))
+    const { paths, over } = expressionOf(compile(source, node as Node))
     const code = compile(source, level as Node)
-    const q = code.constant ? code.run({}) : undefined
+    const q = code.constant ? code.run(0) : undefined
     if (typeof q !== 'number' || !(q >= 0 && q <= 1)) {
       const { start, end } = level as Node
       throw new ExpressionError(
@@ -137,10 +145,9 @@ const quantile: Kind = {
         Math.max(end - start, 1),
       )
     }
-    return () => {
+    const start = () => {
       const sketch = new LogCollapsingLowestDenseDDSketch(SKETCH)
       return numbers(
-        expression,
         value => sketch.accept(value),
         () => {
           if (sketch.count === 0) return undefined
@@ -148,46 +155,43 @@ const quantile: Kind = {
         },
       )
     }
+    return { paths, over, start }
   },
 }
 
 const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ['count', count],
-  of('sum', expression => {
+  of('sum', () => {
     let sum = 0
     return numbers(
-      expression,
       value => {
         sum += value
       },
       () => sum,
     )
   }),
-  of('min', expression => {
+  of('min', () => {
     let least: number | undefined
     return numbers(
-      expression,
       value => {
         if (least === undefined || value < least) least = value
       },
       () => least,
     )
   }),
-  of('max', expression => {
+  of('max', () => {
     let most: number | undefined
     return numbers(
-      expression,
       value => {
         if (most === undefined || value > most) most = value
       },
       () => most,
     )
   }),
-  of('mean', expression => {
+  of('mean', () => {
     let sum = 0
     let n = 0
     return numbers(
-      expression,
       value => {
         sum += value
         n++
@@ -195,30 +199,29 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
       () => (n > 0 ? sum / n : undefined),
     )
   }),
-  of('first', expression => {
+  of('first', () => {
     let first: JsonValue | undefined
     return {
-      add(record) {
-        if (first === undefined) first = expression.evaluate(record)
+      add(value) {
+        if (first === undefined) first = value
       },
       result: () => first,
     }
   }),
-  of('last', expression => {
+  of('last', () => {
     let last: JsonValue | undefined
     return {
-      add(record) {
-        last = expression.evaluate(record) ?? last
+      add(value) {
+        last = value ?? last
       },
       result: () => last,
     }
   }),
   ['quantile', quantile],
-  of('unique', expression => {
+  of('unique', () => {
     const values = new UniqueCount()
     return {
-      add(record) {
-        const value = expression.evaluate(record)
+      add(value) {
         if (value !== undefined) values.add(value)
       },
       result: () => values.count(),

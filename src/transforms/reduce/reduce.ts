@@ -1,13 +1,15 @@
 /** reduce: makes one record of many events, for each group and window of time. */
 import { z } from 'zod'
 import type { Batch } from '../../batch/batch.ts'
-import { timeOf } from '../../codec/event-time.ts'
+import { Fields } from '../../batch/columns.ts'
+import { Grouping, groupNames } from '../../batch/grouping.ts'
+import { timeIn } from '../../codec/event-time.ts'
 import type { Cancel } from '../../component/context.ts'
 import { defineTransform } from '../../component/define.ts'
 import { type Holding, holding } from '../../component/operator.ts'
 import { duration, fieldPath } from '../../component/options.ts'
-import { Grouping, groupNames } from '../../record/grouping.ts'
 import { aggregate } from './aggregate.ts'
+import { Aggregates } from './aggregates.ts'
 import { type Reduction, Window } from './window.ts'
 
 /** Fields that reduce itself writes. */
@@ -110,9 +112,13 @@ emit:
     const { every, lateness, max_groups: limit } = options
     const { clock, meters } = context
     let groups = 0
+    const grouping = new Grouping(options.group_by)
+    const aggregates = new Aggregates(options.emit)
+    const time = new Fields([['_time']])
+    const all = Fields.union(grouping.fields, aggregates, ...(options.event_time ? [time] : []))
     const reduction: Reduction = {
-      grouping: new Grouping(options.group_by),
-      aggregates: Object.entries(options.emit),
+      grouping,
+      aggregates,
       every,
       hasRoom: () => groups < limit,
       grown: by => {
@@ -120,6 +126,12 @@ emit:
         meters.set('groups', groups)
       },
       overflowed: () => meters.add('overflow_events_total', 1),
+    }
+
+    function look(batch: Batch) {
+      batch.columns(all)
+      grouping.of(batch)
+      aggregates.of(batch)
     }
 
     /** The end of the window that a time falls into, both in milliseconds since the epoch. */
@@ -152,7 +164,8 @@ emit:
         next(batch) {
           open ??= begin()
           open.hold(batch.lease)
-          for (let row = 0; row < batch.count; row++) open.add(batch.record(row))
+          look(batch)
+          for (let row = 0; row < batch.count; row++) open.add(row)
           batch.release('discarded')
         },
         complete: close,
@@ -198,9 +211,10 @@ emit:
           const now = clock.now()
           const held = new Set<Window>()
           let late = 0
+          look(batch)
+          const [times] = batch.columns(time)
           for (let row = 0; row < batch.count; row++) {
-            const record = batch.record(row)
-            const seconds = timeOf(record)
+            const seconds = timeIn(times?.value(row))
             const time = seconds === undefined ? now : seconds * 1000
             // A sender whose clock is ahead must not make everyone else late.
             if (time > latest && time <= now + every) latest = time
@@ -215,7 +229,7 @@ emit:
               window.hold(batch.lease)
               window.touched = clock.monotonic()
             }
-            window.add(record)
+            window.add(row)
           }
           if (late > 0) meters.discarded('late', late, false)
           batch.release('discarded')

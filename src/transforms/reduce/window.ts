@@ -3,10 +3,11 @@
  * which settle as the records made of the window do.
  */
 import { Batch } from '../../batch/batch.ts'
+import type { Grouping } from '../../batch/grouping.ts'
 import { Budget, Lease } from '../../batch/lease.ts'
-import type { Grouping } from '../../record/grouping.ts'
 import type { JsonObject } from '../../record/json.ts'
-import type { Accumulator, Aggregate } from './aggregate.ts'
+import type { Accumulator } from './aggregate.ts'
+import type { Aggregates } from './aggregates.ts'
 
 /** Records of a window that travel in one batch. */
 const CHUNK = 1000
@@ -19,7 +20,7 @@ interface Group {
 /** What all windows of one transform share. */
 export interface Reduction {
   readonly grouping: Grouping
-  readonly aggregates: readonly (readonly [name: string, aggregate: Aggregate])[]
+  readonly aggregates: Aggregates
   /** Length of a window in milliseconds. */
   readonly every: number
   /** Groups that one more may still be added to. */
@@ -45,8 +46,9 @@ export class Window {
     this.end = end
   }
 
-  add(record: JsonObject): void {
-    for (const accumulator of this.#group(record).accumulators) accumulator.add(record)
+  /** Adds a row of the batch that the grouping and the aggregates are looking at. */
+  add(row: number): void {
+    this.#reduction.aggregates.add(row, this.#group(row).accumulators)
   }
 
   /** Adds a hold to a batch, without its bytes: its acknowledgement waits for this window too. */
@@ -76,33 +78,29 @@ export class Window {
     this.#leases = []
   }
 
-  #group(record: JsonObject): Group {
-    const { grouping } = this.#reduction
-    const key = grouping.key(record)
+  #group(row: number): Group {
+    const { grouping, aggregates } = this.#reduction
+    const key = grouping.key(row)
     const known = this.#groups.get(key)
     if (known) return known
     if (!this.#reduction.hasRoom()) {
       this.#reduction.overflowed()
-      this.#overflow ??= { fields: {}, accumulators: this.#start() }
+      this.#overflow ??= { fields: {}, accumulators: aggregates.start() }
       return this.#overflow
     }
-    const group = { fields: grouping.fields(record), accumulators: this.#start() }
+    const group = { fields: grouping.summary(row), accumulators: aggregates.start() }
     this.#groups.set(key, group)
     this.#reduction.grown(1)
     return group
   }
 
-  #start(): Accumulator[] {
-    return this.#reduction.aggregates.map(([, aggregate]) => aggregate.start())
-  }
-
   #record(group: Group): JsonObject {
     const { aggregates, every } = this.#reduction
     const record: JsonObject = { ...group.fields }
-    aggregates.forEach(([name], i) => {
+    for (const [i, name] of aggregates.names.entries()) {
       const value = group.accumulators[i]?.result()
       if (value !== undefined) record[name] = value
-    })
+    }
     record['_time'] = this.end / 1000
     record['window_seconds'] = every / 1000
     return record
