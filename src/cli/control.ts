@@ -3,11 +3,12 @@
  * listens and the token that it wants; commands read it and speak HTTP.
  */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:http'
 import { dirname, join } from 'node:path'
 import { type Address, formatAddress, parseAddress } from '../component/address.ts'
+import { socketPath } from '../component/socket-file.ts'
 import { CommandError, type Io } from './io.ts'
 
 interface Contact {
@@ -37,8 +38,7 @@ export function leaveContact(dataDir: string, address: Address, token: string, i
   for (const file of [...contactFiles(dataDir, io), ...contactFiles(undefined, io)]) {
     try {
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-      writeFileSync(file, JSON.stringify(contact), { mode: 0o600 })
-      chmodSync(file, 0o600)
+      writePrivately(file, JSON.stringify(contact))
       written.push(file)
     } catch {
       // The runtime directory may be missing or another's; the data directory's file is enough.
@@ -52,6 +52,21 @@ export function leaveContact(dataDir: string, address: Address, token: string, i
         // Already gone, or another edge's by now.
       }
     }
+  }
+}
+
+/**
+ * Puts a file of mode 0600 in the place of whatever has its name: readers see all of it or nothing,
+ * and a link that someone laid there is replaced, not followed.
+ */
+function writePrivately(file: string, text: string): void {
+  const fresh = `${file}.${randomBytes(6).toString('hex')}`
+  try {
+    writeFileSync(fresh, text, { mode: 0o600, flag: 'wx' })
+    renameSync(fresh, file)
+  } catch (error) {
+    rmSync(fresh, { force: true })
+    throw error
   }
 }
 
@@ -75,7 +90,9 @@ export async function callEdge(
   const address = parseAddress(contact.listen, ['tcp', 'unix'])
   const headers = { authorization: `Bearer ${contact.token}`, host: 'localhost' }
   const where =
-    'path' in address ? { socketPath: address.path } : { host: address.host, port: address.port }
+    'path' in address
+      ? { socketPath: socketPath(address.path) }
+      : { host: address.host, port: address.port }
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     request({ ...where, method, path, headers }, resolve)
       .on('error', error =>

@@ -13,15 +13,25 @@ export interface Io {
   input(): Promise<string>
 }
 
-/** The process's own streams. A reader that goes away (`| head`) ends the command quietly. */
+/**
+ * The process's own streams. A reader that goes away (`| head`) ends a command quietly, but not an
+ * edge, whose console sink deals with that itself. Words that nobody takes any more (a logger that
+ * was restarted) are no reason to end anything.
+ */
 export function processIo(): Io {
+  let used = false
   process.stdout.on('error', error => {
+    if (!used) return
     if ((error as NodeJS.ErrnoException).code === 'EPIPE') process.exit(0)
     throw error
   })
+  process.stderr.on('error', () => {})
   return {
     env: process.env,
-    out: text => void process.stdout.write(text),
+    out(text) {
+      used = true
+      process.stdout.write(text)
+    },
     err: text => void process.stderr.write(text),
     terminal: process.stderr.isTTY === true,
     size: () =>

@@ -3,7 +3,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { type Address, formatAddress } from '../component/address.ts'
 import type { Context } from '../component/context.ts'
-import { socketPath } from './listen.ts'
+import { socketPath } from '../component/socket-file.ts'
 import { type ClientTls, readClientTls, TlsError } from './tls.ts'
 
 export interface DialOptions {

@@ -2,7 +2,7 @@
  * Listening for connections on TCP, TLS, unix and abstract unix sockets: one observable for all four.
  * Errors of a single peer never reach it; only what keeps the edge from listening at all does.
  */
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import net from 'node:net'
 import { dirname } from 'node:path'
 import tls from 'node:tls'
@@ -10,6 +10,7 @@ import { Observable } from 'rxjs'
 import { z } from 'zod'
 import { type Address, formatAddress } from '../component/address.ts'
 import type { Context } from '../component/context.ts'
+import { socketPath, sweep, withMode } from '../component/socket-file.ts'
 import { readServerTls, type ServerTls } from './tls.ts'
 
 export interface Connection {
@@ -118,14 +119,16 @@ export function listen(
 
     let swept = false
     const open = () => {
-      server.listen(endpoint(address))
-      // In the same turn, before anyone can be accepted: the file must not be open to others.
-      if ('path' in address && !address.path.startsWith('@')) {
-        try {
-          chmodSync(address.path, options.mode ?? 0o600)
-        } catch {
-          // It was not bound: the error event says why.
-        }
+      if (!('path' in address) || address.path.startsWith('@')) {
+        server.listen(endpoint(address))
+        return
+      }
+      const mode = options.mode ?? 0o600
+      withMode(mode, () => server.listen(endpoint(address)))
+      try {
+        chmodSync(address.path, mode)
+      } catch {
+        // It was not bound: the error event says why.
       }
     }
     server.on('listening', () => {
@@ -193,11 +196,6 @@ function endpoint(address: Address): net.ListenOptions {
   return { path: socketPath(address.path) }
 }
 
-/** The path as the operating system takes it: abstract names start with a NUL byte. */
-export function socketPath(path: string): string {
-  return path.startsWith('@') ? `\0${path.slice(1)}` : path
-}
-
 function bound(address: Address, server: net.Server): string {
   const real = server.address()
   if ('path' in address || real === null || typeof real === 'string') return formatAddress(address)
@@ -221,29 +219,6 @@ function makeRoom(path: string, mode = 0o600): void {
       (error as NodeJS.ErrnoException).code,
     )
   }
-}
-
-/** Removes a socket file that nobody listens on. Resolves to whether the path is free now. */
-function sweep(path: string): Promise<boolean> {
-  return new Promise(resolve => {
-    const probe = net.connect({ path: socketPath(path) })
-    probe.on('connect', () => {
-      probe.destroy()
-      resolve(false)
-    })
-    probe.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return resolve(true)
-      if (error.code !== 'ECONNREFUSED' || path.startsWith('@')) return resolve(false)
-      try {
-        // Connecting to an ordinary file is refused too; that one is not ours to remove.
-        if (!lstatSync(path).isSocket()) return resolve(false)
-        unlinkSync(path)
-        resolve(true)
-      } catch {
-        resolve(false)
-      }
-    })
-  })
 }
 
 function explain(error: NodeJS.ErrnoException, name: string, address: Address): ListenError {

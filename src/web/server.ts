@@ -3,11 +3,11 @@
  * figures, the live tap and reload for people, only with the token.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { chmod, rm } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Address, formatAddress } from '../component/address.ts'
 import type { Clock } from '../component/context.ts'
+import { socketPath, sweep, withMode } from '../component/socket-file.ts'
 import type { Edge } from '../pipeline/edge.ts'
 import { startTap } from '../pipeline/tap.ts'
 
@@ -31,7 +31,7 @@ export interface RunningServer {
 
 /** Starts the server. Rejects when the address cannot be bound. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const state = { draining: false }
+  const state: State = { draining: false, taps: new Set() }
   const server = createServer((request, response) => {
     handle(request, response, options, state).catch(error => {
       if (!response.headersSent) reply(response, 500, { error: String(error) })
@@ -40,37 +40,78 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   })
   server.requestTimeout = 30_000
   const { listen } = options
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', error =>
-      reject(new Error(`api: cannot listen on ${formatAddress(listen)}: ${error.message}`)),
-    )
-    if ('path' in listen) server.listen(listen.path, resolve)
-    else server.listen(listen.port, listen.host, resolve)
-  })
-  let address = listen
-  if ('path' in listen) await chmod(listen.path, 0o600)
-  else address = { ...listen, port: (server.address() as AddressInfo).port }
+  try {
+    await bind(server, listen)
+  } catch (error) {
+    // A socket file that a killed edge left behind is in nobody's way.
+    const stale = (error as NodeJS.ErrnoException).code === 'EADDRINUSE' && 'path' in listen
+    if (!stale || !(await sweep(listen.path))) throw cannotListen(listen, error)
+    await bind(server, listen).catch(again => {
+      throw cannotListen(listen, again)
+    })
+  }
+  // What goes wrong with one connection (no descriptor free, say) is not the end of the edge.
+  server.on('error', () => {})
+  const address =
+    'path' in listen ? listen : { ...listen, port: (server.address() as AddressInfo).port }
   return {
     address,
     drain() {
       state.draining = true
     },
     async close() {
+      const closed = new Promise(resolve => server.close(resolve))
+      const ends = [...state.taps].map(tap => new Promise(resolve => tap.end(resolve)))
+      // A reader of a tap that does not read must not hold up the end.
+      const late = options.clock.after(TAP_END_LIMIT, () => server.closeAllConnections())
+      await Promise.race([Promise.all(ends), closed])
+      late()
       server.closeAllConnections()
-      await new Promise(resolve => server.close(resolve))
-      if ('path' in listen) await rm(listen.path, { force: true })
+      await closed
     },
   }
+}
+
+/** How long the last lines of a tap may take to reach its reader, milliseconds. */
+const TAP_END_LIMIT = 500
+
+interface State {
+  draining: boolean
+  /** Answers that go on for as long as their readers like. */
+  readonly taps: Set<ServerResponse>
+}
+
+function bind(server: Server, listen: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    const done = () => {
+      server.off('error', reject)
+      resolve()
+    }
+    if ('path' in listen) withMode(0o600, () => server.listen(socketPath(listen.path), done))
+    else server.listen(listen.port, listen.host, done)
+  })
+}
+
+function cannotListen(listen: Address, error: unknown): Error {
+  const { message } = error as Error
+  return new Error(`api: cannot listen on ${formatAddress(listen)}: ${message}`, { cause: error })
 }
 
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
   options: ServerOptions,
-  state: { draining: boolean },
+  state: State,
 ): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://edge')
-  const route = `${request.method} ${url.pathname}`
+  // Only the path counts, whatever stands before it; "//" alone would be read as a host.
+  const path = (request.url ?? '/').replace(/^\/+/, '/')
+  if (!URL.canParse(path, 'http://edge')) {
+    return reply(response, 400, { error: 'the address cannot be read' })
+  }
+  const url = new URL(path, 'http://edge')
+  const method = request.method === 'HEAD' ? 'GET' : request.method
+  const route = `${method} ${url.pathname}`
   response.setHeader('cache-control', 'no-store')
   response.setHeader('x-content-type-options', 'nosniff')
   if (route === 'GET /healthz') {
@@ -94,7 +135,7 @@ async function handle(
     options.edge.measure()
     return reply(response, 200, options.edge.meters.records(options.clock.now() / 1000))
   }
-  if (route === 'GET /api/tap') return tap(request, response, url.searchParams, options)
+  if (route === 'GET /api/tap') return tap(response, url.searchParams, options, state)
   if (route === 'POST /api/reload') {
     try {
       await options.reload()
@@ -119,10 +160,10 @@ function ready(response: ServerResponse, edge: Edge, draining: boolean): void {
 }
 
 function tap(
-  request: IncomingMessage,
   response: ServerResponse,
   query: URLSearchParams,
   { edge, clock }: ServerOptions,
+  { taps }: State,
 ): void {
   const rate = Number(query.get('rate') ?? 100)
   if (!Number.isInteger(rate) || rate < 1 || rate > 10_000) {
@@ -153,7 +194,11 @@ function tap(
   })
   response.setHeader('content-type', 'application/x-ndjson')
   response.flushHeaders()
-  request.on('close', end)
+  taps.add(response)
+  response.on('close', () => {
+    taps.delete(response)
+    end()
+  })
 }
 
 /** Why a request may not see data; undefined if it may. */
@@ -163,7 +208,7 @@ function refused(
 ): { status: number; why: string } | undefined {
   const host = (request.headers.host ?? '').replace(/:\d+$/, '')
   // A page in a browser that resolves its own name to this machine sends that name as Host.
-  if (!/^(localhost|[\d.]+|\[[0-9a-f:]+\]|edge)$/i.test(host)) {
+  if (!/^(localhost|[\d.]+|\[[0-9a-f:.]+\])$/i.test(host)) {
     return { status: 403, why: `host "${host}" is not served; use an IP address or localhost` }
   }
   const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
