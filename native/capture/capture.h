@@ -38,6 +38,9 @@ int scope_capture_start(const struct scope_settings *settings, void *ring, size_
 /** From now on hooks only forward. The ring stays mapped: a thread may be about to publish a record. */
 void scope_capture_stop(void);
 
+/** Has the program put itself into a sandbox? Its threads must then make no system calls of ours. */
+bool scope_capture_sandboxed(void);
+
 /** Are the hooks armed in this process? False in a child that no one has called after_fork in. */
 bool scope_capture_armed(void);
 
@@ -68,12 +71,21 @@ struct scope_lifecycle {
      * failed. `envp` may be NULL or empty.
      */
     void (*before_exec)(char *const envp[], char *const **new_envp);
+    /** As before_exec, for a new program beside this one, which goes on: posix_spawn. NULL: before_exec is asked. */
+    void (*before_spawn)(char *const envp[], char *const **new_envp);
     /** After an exec that failed: take back what before_exec did. */
     void (*exec_failed)(void);
     /** In the child, from a pthread_atfork handler (fork, daemon, forkpty) or from the hook of _Fork. */
     void (*after_fork_child)(void);
     /** exit() is not hooked (a destructor sees it); this is for _exit, _Exit, quick_exit. */
     void (*before_exit)(void);
+    /** Before a seccomp filter is put on: the last moment for system calls of ours on the program's threads. */
+    void (*before_sandbox)(void);
+    /**
+     * When a record was published, or found no room, while header.sleeping was set (it is cleared then).
+     * Perhaps in a signal handler. NULL: whoever sleeps on the futex header.sleeping is woken.
+     */
+    void (*woken)(void);
 };
 /** Keeps the pointer: the structure must stay. */
 void scope_capture_set_lifecycle(const struct scope_lifecycle *lifecycle);

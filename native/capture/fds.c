@@ -132,7 +132,7 @@ struct scope_channel *scope_channel_adopt(int fd) {
     if ((channel = scope_socket_adopt(fd))) {
         channel->inherited = true;
     } else if (fd == 1 || fd == 2) {
-        channel = scope_channel_new(SCOPE_TERMINAL);
+        channel = scope_channel_new(SCOPE_STANDARD);
         channel->stream = (uint8_t)fd;
         channel->watched = fd == 1 ? scope_wants.console_out : scope_wants.console_err;
         channel->inherited = true;

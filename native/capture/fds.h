@@ -17,7 +17,8 @@ enum scope_channel_kind {
     /** A pipe, an eventfd, stdin: of no interest. */
     SCOPE_OTHER,
     SCOPE_PLAIN_FILE,
-    SCOPE_TERMINAL,
+    /** stdout or stderr, unless it is a socket. */
+    SCOPE_STANDARD,
     SCOPE_SOCKET
 };
 
@@ -55,6 +56,8 @@ struct scope_channel {
     uint16_t type;
     /** The generation in which it was added to a gauge; later ones must not take it off. */
     uint32_t gauge_generation;
+    /** The generation in which the connection was recorded: the report of a forked child must be told again. */
+    uint32_t told_generation;
     /** Bytes in the stream's buffer that have been recorded already, and which stream it is. */
     uint32_t buffered_seen;
     void *buffered_stream;

@@ -6,9 +6,6 @@
 #ifndef SCOPE_REAL_H
 #define SCOPE_REAL_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <dirent.h>
 #include <netdb.h>
 #include <spawn.h>

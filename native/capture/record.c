@@ -108,9 +108,10 @@ void scope_record_data(const struct scope_channel *channel, int fd, enum scope_d
 }
 
 void scope_record_text(const struct scope_channel *channel, int fd, const struct iovec *parts, size_t part_count, uint64_t length) {
-    bool console = channel->kind == SCOPE_TERMINAL;
+    bool console = channel->kind == SCOPE_STANDARD;
     uint64_t now = scope_now();
 
+    if (!part_count) return; /* moved by the kernel alone: sendfile and its like */
     for (uint64_t done = 0; done < length;) {
         uint32_t kept = length - done < SCOPE_TEXT_MAX ? (uint32_t)(length - done) : SCOPE_TEXT_MAX;
         struct scope_text *body = scope_record_begin(console ? SCOPE_CONSOLE : SCOPE_LOG_TEXT, channel->id, now, sizeof *body + kept);

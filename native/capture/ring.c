@@ -91,8 +91,15 @@ void scope_ring_leave(void) {
 
 static void wake(struct scope_ring_header *head) {
     if (scope_sandboxed || !__atomic_exchange_n(&head->sleeping, 0, __ATOMIC_ACQ_REL)) return;
+    const struct scope_lifecycle *lifecycle = scope_lifecycle;
     int saved = errno;
-    real_syscall(SYS_futex, (long)&head->sleeping, FUTEX_WAKE, 1, 0, 0, 0);
+    if (lifecycle && lifecycle->woken) {
+        scope_capture_hide();
+        lifecycle->woken();
+        scope_capture_show();
+    } else {
+        real_syscall(SYS_futex, (long)&head->sleeping, FUTEX_WAKE, 1, 0, 0, 0);
+    }
     errno = saved;
 }
 
