@@ -62,6 +62,8 @@ struct scope_metric {
     bool relative;
     /** Digits of the sample rate of a captured timer or histogram; empty: 1. */
     struct scope_slice rate;
+    /** How many of the first fields the program itself sent: no tag of the user's replaces them. */
+    unsigned captured;
 };
 
 #endif

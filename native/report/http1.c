@@ -71,7 +71,6 @@ static size_t head_end(const char *at, size_t length, size_t *from)
 static void body_by_headers(struct feeding *feeding, const struct scope_http1_head *head, enum state without_length)
 {
     struct scope_http1_side *side = feeding->side;
-    side->body_untouched = true;
     side->remaining = 0;
     if (head->chunked) {
         side->state = CHUNK_SIZE;
@@ -92,6 +91,7 @@ static void body_by_headers(struct feeding *feeding, const struct scope_http1_he
 static void take_request(struct feeding *feeding, const struct scope_http1_head *head)
 {
     body_by_headers(feeding, head, START);
+    feeding->side->may_lack_body = head->expects_continue;
     scope_http1_push(feeding->http, head, feeding->side->started_ns, feeding->sink->memory);
     feeding->sink->request(feeding->sink->context, head, feeding->direction == SCOPE_HTTP1_OUT, feeding->time_ns);
 }
@@ -105,7 +105,7 @@ static void take_response(struct feeding *feeding, const struct scope_http1_head
     }
     bool tunnel = head->status == 101 || (request != NULL && request->is_connect && head->status < 300);
     bool no_body = head->status == 204 || head->status == 304 || (request != NULL && request->is_head);
-    feeding->side->body_untouched = true;
+    feeding->side->may_lack_body = request == NULL;
     if (no_body) feeding->side->state = START;
     else body_by_headers(feeding, head, UNTIL_CLOSE);
     if (tunnel) {
@@ -129,7 +129,8 @@ static void take_head(struct feeding *feeding, const char *at, size_t length)
     if (is_http && head.is_response) requests = 2 - (uint8_t)feeding->direction;
     if (undecided && is_http) feeding->http->requests = requests;
     if (!is_http || feeding->http->requests != requests) {
-        if (undecided) feeding->verdict = SCOPE_HTTP1_IS_NOT;
+        if (scope_http1_looks(at, length) == SCOPE_HTTP2_PREFACE) feeding->verdict = SCOPE_HTTP1_IS_HTTP2;
+        else if (undecided) feeding->verdict = SCOPE_HTTP1_IS_NOT;
         else lose(feeding);
         return;
     }
@@ -233,7 +234,7 @@ static size_t eat_head(struct feeding *feeding, const char *at, size_t length)
 static size_t eat_chunk_size(struct feeding *feeding, const char *at, size_t length)
 {
     struct scope_http1_side *side = feeding->side;
-    side->body_untouched = false;
+    side->may_lack_body = false;
     for (size_t i = 0; i < length; i++) {
         char byte = scope_lower(at[i]);
         if (byte == '\n') {
@@ -276,24 +277,35 @@ static size_t eat_trailers(struct scope_http1_side *side, const char *at, size_t
     return length;
 }
 
+/** The end of a message whose last chunk's line ends at `begin`, if only another message or nothing follows; else 0. */
+static size_t try_last_chunk(struct scope_http1_side *side, const char *at, size_t length, size_t begin)
+{
+    side->line_empty = true;
+    side->state = TRAILERS;
+    size_t end = begin + eat_trailers(side, at + begin, length - begin);
+    if (side->state == START) {
+        enum scope_http1_start next = scope_http1_looks(at + end, length - end);
+        if (end == length || next == SCOPE_HTTP1_REQUEST || next == SCOPE_HTTP1_RESPONSE) return end;
+    }
+    side->state = CHUNKS_LOST;
+    return 0;
+}
+
 /** Looks for a last chunk, its trailers and, behind them, the end of the bytes or another message. */
 static size_t find_last_chunk(struct scope_http1_side *side, const char *at, size_t length)
 {
     static const char last[] = "\r\n0\r\n";
+    if (length >= 3 && memcmp(at, last + 2, 3) == 0) {
+        size_t end = try_last_chunk(side, at, length, 3);
+        if (end != 0) return end;
+    }
     for (size_t i = 0; i + sizeof last - 1 <= length; i++) {
         const char *candidate = memchr(at + i, '\r', length - i - (sizeof last - 2));
         if (candidate == NULL) break;
         i = (size_t)(candidate - at);
         if (memcmp(candidate, last, sizeof last - 1) != 0) continue;
-        size_t begin = i + sizeof last - 1;
-        side->line_empty = true;
-        side->state = TRAILERS;
-        size_t end = begin + eat_trailers(side, at + begin, length - begin);
-        if (side->state == START) {
-            enum scope_http1_start next = scope_http1_looks(at + end, length - end);
-            if (end == length || next == SCOPE_HTTP1_REQUEST || next == SCOPE_HTTP1_RESPONSE) return end;
-        }
-        side->state = CHUNKS_LOST;
+        size_t end = try_last_chunk(side, at, length, i + sizeof last - 1);
+        if (end != 0) return end;
     }
     return length;
 }
@@ -321,7 +333,7 @@ static size_t eat(struct feeding *feeding, const char *at, size_t length)
         return used;
     case BODY:
     case CHUNK_DATA:
-        side->body_untouched = false;
+        side->may_lack_body = false;
         used = side->remaining < length ? (size_t)side->remaining : length;
         side->remaining -= used;
         if (side->remaining == 0) side->state = side->state == BODY ? START : CHUNK_END;
@@ -380,7 +392,7 @@ static void skip(struct feeding *feeding, uint64_t length)
     }
     case BODY:
     case CHUNK_DATA:
-        side->body_untouched = false;
+        side->may_lack_body = false;
         if (length <= side->remaining) {
             side->remaining -= length;
             if (side->remaining == 0) side->state = side->state == BODY ? START : CHUNK_END;
@@ -413,8 +425,9 @@ static void resynchronise(struct feeding *feeding, struct scope_slice head)
 {
     struct scope_http1_side *side = feeding->side;
     bool responses = feeding->http->requests == 2 - feeding->direction;
-    bool absent = side->state == BODY && side->body_untouched;
-    if (side->state != LOST && side->state != CHUNKS_LOST && !absent) return;
+    bool waits = side->state == LOST || side->state == CHUNKS_LOST || side->state == HEAD_CUT;
+    bool absent = side->state == BODY && side->may_lack_body;
+    if (!waits && !absent) return;
     enum scope_http1_start looks = scope_http1_looks(head.at, head.length);
     if (looks != (responses ? SCOPE_HTTP1_RESPONSE : SCOPE_HTTP1_REQUEST)) return;
     if (side->state == LOST && responses) scope_http1_keep_newest(feeding->http);

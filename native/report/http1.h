@@ -18,7 +18,8 @@ enum scope_http1_direction { SCOPE_HTTP1_IN, SCOPE_HTTP1_OUT };
 /** What a response takes over from its request. */
 struct scope_http1_request {
     uint64_t started_ns;
-    bool is_head, is_connect, expects_continue;
+    int64_t content_length; /* -1: none was named */
+    bool is_head, is_connect;
     struct scope_slice method, target, host, user_agent, client_ip, x_appscope;
     char *text; /* where the slices point to */
     size_t capacity;
@@ -37,7 +38,7 @@ struct scope_http1_sink {
 
 struct scope_http1_side {
     uint8_t state;
-    bool body_untouched;
+    bool may_lack_body; /* a head stands where the body was expected, if it looks so */
     bool line_empty;  /* of a trailer */
     bool in_extension; /* of a chunk's size */
     uint8_t digits;

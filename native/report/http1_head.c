@@ -24,8 +24,7 @@ enum scope_http1_start scope_http1_looks(const char *at, size_t length)
     size_t shared = length < sizeof preface - 1 ? length : sizeof preface - 1;
     if (length == 0) return SCOPE_HTTP1_MAYBE;
     if (memcmp(at, preface, shared) == 0) {
-        if (shared == sizeof preface - 1) return SCOPE_HTTP2_PREFACE;
-        if (shared <= 14) return SCOPE_HTTP1_MAYBE;
+        return shared >= 16 ? SCOPE_HTTP2_PREFACE : SCOPE_HTTP1_MAYBE;
     }
     shared = length < 7 ? length : 7;
     if (memcmp(at, "HTTP/1.", shared) == 0) return shared == 7 ? SCOPE_HTTP1_RESPONSE : SCOPE_HTTP1_MAYBE;

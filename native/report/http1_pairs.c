@@ -61,7 +61,7 @@ void scope_http1_push(struct scope_http1 *http, const struct scope_http1_head *h
     request->started_ns = started_ns;
     request->is_head = scope_slice_equal(head->method, SCOPE_LITERAL("HEAD"));
     request->is_connect = scope_slice_equal(head->method, SCOPE_LITERAL("CONNECT"));
-    request->expects_continue = head->expects_continue;
+    request->content_length = head->content_length;
     http->count++;
 }
 

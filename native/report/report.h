@@ -119,7 +119,8 @@ struct scope_report;
 struct scope_report *scope_report_new(const struct scope_report_settings *, scope_emit *, void *emit_context);
 
 /**
- * Reports one record. `available`: bytes that may be read from it. Give the records of different
+ * Reports one record. `available`: bytes that may be read from it; they must not change during the
+ * call (copy them first out of memory that another process can write). Give the records of different
  * threads in the order of their times as far as they are there: an answer that comes before its
  * request cannot be matched with it.
  */
@@ -132,7 +133,7 @@ void scope_report_record(struct scope_report *, const struct scope_record *, siz
 void scope_report_period(struct scope_report *, const uint64_t counters[SCOPE_COUNTERS],
                          const struct scope_process_sample *sample, uint64_t now_ns, uint64_t period_ns);
 
-/** Sends console and file text that has waited 2 s, notices that are due; forgets stale halves of messages. Call it about once a second. */
+/** Sends console and file text that has waited 2 s, and notices that are due. Call it about once a second. */
 void scope_report_idle(struct scope_report *, uint64_t now_ns);
 
 /** Sends all text and notices that wait, e.g. before the process ends. */
