@@ -2,7 +2,6 @@
  * Opens what a destination names: sockets by number, by name or by path, files, the program's own
  * output, and the edge wherever its socket is found.
  */
-#define _GNU_SOURCE
 #include "address.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,4 @@
 /* The buffer of a way out, its sending, and its life from closed to open and back. */
-#define _GNU_SOURCE
 #include "connection.h"
 
 #include <errno.h>
@@ -227,11 +226,6 @@ void scope_connection_wait(struct scope_connection *in, uint64_t until_ns) {
     if (at >= until_ns)
         return;
     uint64_t left = until_ns - at;
-    if (in->state == SCOPE_CLOSED) {
-        struct timespec pause = {0, left < 5000000 ? (long)left : 5000000};
-        nanosleep(&pause, NULL);
-        return;
-    }
     struct pollfd look = {.fd = in->fd, .events = POLLOUT};
     poll(&look, 1, (int)(left / 1000000) + 1);
 }

@@ -1,5 +1,4 @@
 /* Keeps the library's descriptors and the program's apart; see descriptor.h for how. */
-#define _GNU_SOURCE
 #include "descriptor.h"
 
 #include <errno.h>
@@ -27,8 +26,14 @@ void scope_descriptor_separate(bool keep_output) {
     unsigned first = keep_output ? 3 : 0;
     bool done = syscall(SYS_close_range, first, ~0u, CLOSE_RANGE_UNSHARE_FLAG) == 0;
     atomic_store(&separate, done);
-    if (done && keep_output)
+    if (!done)
+        return;
+    /* What libc would write to stderr must not end up in a receiver's stream. */
+    if (keep_output)
         syscall(SYS_close, 0);
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = nothing; fd >= 0 && fd < 2 && !keep_output;)
+        fd = dup(nothing);
 }
 
 void scope_descriptor_forget(void) {

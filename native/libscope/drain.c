@@ -2,7 +2,6 @@
  * Reads the ring. Each round takes what had been published when it began, merged by time, so that an
  * answer never overtakes its request however the threads share the work.
  */
-#define _GNU_SOURCE
 #include "drain.h"
 
 #include <sys/mman.h>

@@ -2,7 +2,6 @@
  * Completes the environment of programs that this one starts. LD_PRELOAD that is missing is put back, and
  * one without us gets us at its end; set to nothing it stays, that is how to start a program unscoped.
  */
-#define _GNU_SOURCE
 #include "inherit.h"
 
 #include <dlfcn.h>

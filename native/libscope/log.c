@@ -2,7 +2,6 @@
  * Lines for the library's own log, kept in a small buffer until the reporter has time to write them.
  * A file that belongs to someone else, or a link, is never written to: the log's usual place is /tmp.
  */
-#define _GNU_SOURCE
 #include "log.h"
 
 #include <fcntl.h>

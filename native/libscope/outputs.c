@@ -1,5 +1,4 @@
 /* Chooses destinations and deals the lines out. */
-#define _GNU_SOURCE
 #include "outputs.h"
 
 #include <string.h>
@@ -108,6 +107,9 @@ uint64_t scope_outputs_next(const struct scope_outputs *out, uint64_t now) {
 }
 
 bool scope_outputs_finish(struct scope_outputs *out, uint64_t until) {
+    /* Whoever is not there now gets one more try; waiting for it is not the program's business. */
+    for (int i = 0; i < out->count; i++)
+        out->connections[i].retry_ns = 0;
     for (;;) {
         struct timespec clock;
         clock_gettime(CLOCK_MONOTONIC, &clock);
@@ -115,9 +117,7 @@ bool scope_outputs_finish(struct scope_outputs *out, uint64_t until) {
         scope_outputs_push(out, now);
         struct scope_connection *waits = NULL;
         for (int i = 0; i < out->count && !waits; i++)
-            if (scope_connection_pending(&out->connections[i]) &&
-                /* one that just failed is tried again only if there is time for it */
-                (out->connections[i].state != SCOPE_CLOSED || out->connections[i].retry_ns < until))
+            if (scope_connection_pending(&out->connections[i]) && out->connections[i].state != SCOPE_CLOSED)
                 waits = &out->connections[i];
         if (!waits)
             return !scope_outputs_pending(out);

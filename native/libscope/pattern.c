@@ -2,7 +2,6 @@
  * Regular expressions by PCRE2, as AppScope's users write them. Memory comes from mmap, since a match
  * may be asked for in a signal handler that interrupted malloc.
  */
-#define _GNU_SOURCE
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "pattern.h"
 

@@ -1,5 +1,4 @@
 /* Asks the kernel and a few files about the process. Every answer may be missing: there may be no /proc, no /etc. */
-#define _GNU_SOURCE
 #include "process.h"
 
 #include <dirent.h>

@@ -1,5 +1,4 @@
 /* The reporter's thread, its start and its end; see reporter.h. */
-#define _GNU_SOURCE
 #include "reporter.h"
 
 #include <errno.h>

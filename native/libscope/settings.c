@@ -1,7 +1,6 @@
 /*
  * Defaults, the search for scope.yml, and the order in which the sources of settings are asked.
  */
-#define _GNU_SOURCE
 #include "settings.h"
 
 #include <fcntl.h>

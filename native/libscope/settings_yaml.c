@@ -2,7 +2,6 @@
  * Walks the tree that libyaml makes of scope.yml (JSON is YAML too) and hands each value to the table
  * of keys. Lists have their own readers here. What is unknown is complained about with its line.
  */
-#define _GNU_SOURCE
 #include "settings.h"
 #include "process.h"
 

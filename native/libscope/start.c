@@ -3,7 +3,6 @@
  * follows it through forks, execs and its end. The beginning is paid by every program, so it only does
  * what later would be too late.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>

@@ -3,7 +3,6 @@
  * first time has a moment to spare, in which the reporter's thread is started. From then on these only
  * forward. Kept apart from capture's hooks, which are there for what the calls do.
  */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,4 @@
 /* Compiles the patterns of event.watch and answers the report's and capture's questions with them. */
-#define _GNU_SOURCE
 #include "watch.h"
 
 #include <string.h>

@@ -5,6 +5,8 @@ import { CommandError, type Io, processIo } from './io.ts'
 
 /** One file a verb, loaded when it is asked for, so that a small command starts fast. */
 const VERBS: Record<string, () => Promise<MakeCommand>> = {
+  run: async () => (await import('./commands/run.ts')).runCommand,
+  extract: async () => (await import('./commands/extract.ts')).extractCommand,
   edge: async () => (await import('./commands/edge.ts')).edgeCommand,
   check: async () => (await import('./commands/check.ts')).checkCommand,
   test: async () => (await import('./commands/test.ts')).testCommand,
@@ -15,16 +17,21 @@ const VERBS: Record<string, () => Promise<MakeCommand>> = {
   version: async () => (await import('./commands/version.ts')).versionCommand,
 }
 
+/** Other names of verbs, and commander's own. */
+const ALIASES = new Set(['excrete', 'expunge', 'extricate', 'exorcise', 'help'])
+
 /**
  * Runs one command line.
- * @param args without the program's name
+ * @param given without the program's name
  * @returns the exit status: 0 done, 1 the thing failed, 2 usage
  */
-export async function main(args: readonly string[], io: Io): Promise<number> {
+export async function main(given: readonly string[], io: Io): Promise<number> {
+  const args = withVerb(given)
   const program = new Command('scope')
     .description('See what Linux programs do, and route what is seen.')
     .helpOption('-h, --help', 'show this help')
     .showSuggestionAfterError()
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ writeOut: text => io.out(text), writeErr: text => io.err(text) })
   let status = 0
@@ -47,6 +54,14 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     }
     throw error
   }
+}
+
+/** A first word that is no verb is a program to run, and so is what follows -z. */
+function withVerb(args: readonly string[]): readonly string[] {
+  const first = args[0]
+  if (first === undefined || Object.hasOwn(VERBS, first) || ALIASES.has(first)) return args
+  const runs = !first.startsWith('-') || ['-z', '--passthrough', '--'].includes(first)
+  return runs ? ['run', ...args] : args
 }
 
 const invoked = process.argv[1] ?? ''

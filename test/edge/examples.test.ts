@@ -20,7 +20,7 @@ const PLACES = {
 }
 
 t.test('every example is right, and the tests that it holds pass', async t => {
-  for (const name of readdirSync(join(ROOT, 'config'))) {
+  for (const name of readdirSync(join(ROOT, 'config')).filter(name => name !== 'scope.yml')) {
     for (const verb of ['check', 'test']) {
       const { status, stdout, stderr } = spawnSync(
         join(ROOT, 'bin/scope'),
