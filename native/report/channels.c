@@ -103,7 +103,7 @@ void scope_channels_remove(struct scope_channels *channels, struct scope_channel
     channels->count--;
     scope_channel_drop_http(channels, channel);
     if (channel->text != NULL) {
-        scope_text_free(channel->text, channels->memory);
+        scope_gather_free(channel->text, channels->memory);
         scope_memory_give(channels->memory, channel->text);
         channels->with_text--;
     }

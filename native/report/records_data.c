@@ -105,7 +105,7 @@ static void stream(struct scope_report *report, struct scope_channel *channel, e
     }
 }
 
-bool scope_record_data(struct scope_report *report, struct scope_payload payload)
+bool scope_take_data(struct scope_report *report, struct scope_payload payload)
 {
     struct scope_data data;
     struct scope_slice head, tail;

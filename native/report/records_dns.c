@@ -38,7 +38,7 @@ static void tell_each(struct scope_report *report, struct scope_slice domain, bo
     }
 }
 
-bool scope_record_dns(struct scope_report *report, struct scope_payload payload)
+bool scope_take_dns(struct scope_report *report, struct scope_payload payload)
 {
     struct scope_dns dns;
     struct scope_slice name;

@@ -144,7 +144,7 @@ static bool path_operation(struct scope_report *report, struct scope_payload pay
     return true;
 }
 
-bool scope_record_file(struct scope_report *report, struct scope_payload payload)
+bool scope_take_file(struct scope_report *report, struct scope_payload payload)
 {
     switch (payload.record->kind) {
     case SCOPE_FILE_OPEN: return file_open(report, payload);

@@ -151,7 +151,7 @@ static bool net_error(struct scope_report *report, struct scope_payload payload)
     return true;
 }
 
-bool scope_record_net(struct scope_report *report, struct scope_payload payload)
+bool scope_take_net(struct scope_report *report, struct scope_payload payload)
 {
     struct scope_net_open listening;
     switch (payload.record->kind) {

@@ -19,7 +19,7 @@ static void tell_start(struct scope_report *report, struct scope_slice arguments
     scope_send_value(&moment, SCOPE_LITERAL("proc.start"), SCOPE_COUNTER, SCOPE_WHOLE, 1, &fields);
 }
 
-bool scope_record_process(struct scope_report *report, struct scope_payload payload)
+bool scope_take_process(struct scope_report *report, struct scope_payload payload)
 {
     struct scope_process process;
     struct scope_slice text;

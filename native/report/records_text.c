@@ -28,7 +28,7 @@ static void tell(void *context, const struct scope_text_event *event)
 void scope_forget_text(void *report, struct scope_channel *channel)
 {
     struct teller teller = {report, channel};
-    if (channel->text != NULL) scope_text_flush(channel->text, tell, &teller);
+    if (channel->text != NULL) scope_gather_flush(channel->text, tell, &teller);
 }
 
 void scope_flush_texts(struct scope_report *report, uint64_t before_ns)
@@ -41,7 +41,7 @@ void scope_flush_texts(struct scope_report *report, uint64_t before_ns)
     }
 }
 
-bool scope_record_text(struct scope_report *report, struct scope_payload payload)
+bool scope_take_text(struct scope_report *report, struct scope_payload payload)
 {
     struct scope_text written;
     struct scope_slice bytes;
@@ -61,6 +61,6 @@ bool scope_record_text(struct scope_report *report, struct scope_payload payload
     struct teller teller = {report, channel};
     struct scope_text_write write = {bytes, written.length, payload.record->time_ns,
                                      is_console && !report->settings.allow_binary};
-    scope_text_add(text, write, &report->memory, tell, &teller);
+    scope_gather_add(text, write, &report->memory, tell, &teller);
     return true;
 }

@@ -164,24 +164,24 @@ static bool dispatch(struct scope_report *report, struct scope_payload payload)
     case SCOPE_FILE_DELETE:
     case SCOPE_FILE_CHANGE:
     case SCOPE_FILE_ERROR:
-        return scope_record_file(report, payload);
+        return scope_take_file(report, payload);
     case SCOPE_NET_OPEN:
     case SCOPE_NET_CLOSE:
     case SCOPE_NET_LISTEN:
     case SCOPE_NET_ERROR:
-        return scope_record_net(report, payload);
+        return scope_take_net(report, payload);
     case SCOPE_DATA:
-        return scope_record_data(report, payload);
+        return scope_take_data(report, payload);
     case SCOPE_DNS_REQUEST:
     case SCOPE_DNS_RESPONSE:
-        return scope_record_dns(report, payload);
+        return scope_take_dns(report, payload);
     case SCOPE_CONSOLE:
     case SCOPE_LOG_TEXT:
-        return scope_record_text(report, payload);
+        return scope_take_text(report, payload);
     case SCOPE_PROCESS_START:
     case SCOPE_PROCESS_EXEC:
     case SCOPE_PROCESS_EXIT:
-        return scope_record_process(report, payload);
+        return scope_take_process(report, payload);
     }
     return false;
 }

@@ -86,12 +86,12 @@ bool scope_payload_take(struct scope_payload *, void *to, size_t size);
 /** The next bytes; false: they are not there. */
 bool scope_payload_bytes(struct scope_payload *, size_t length, struct scope_slice *);
 
-bool scope_record_file(struct scope_report *, struct scope_payload);
-bool scope_record_net(struct scope_report *, struct scope_payload);
-bool scope_record_data(struct scope_report *, struct scope_payload);
-bool scope_record_dns(struct scope_report *, struct scope_payload);
-bool scope_record_text(struct scope_report *, struct scope_payload);
-bool scope_record_process(struct scope_report *, struct scope_payload);
+bool scope_take_file(struct scope_report *, struct scope_payload);
+bool scope_take_net(struct scope_report *, struct scope_payload);
+bool scope_take_data(struct scope_report *, struct scope_payload);
+bool scope_take_dns(struct scope_report *, struct scope_payload);
+bool scope_take_text(struct scope_report *, struct scope_payload);
+bool scope_take_process(struct scope_report *, struct scope_payload);
 
 /** report->dns holds the message. */
 void scope_dns_packet(struct scope_report *, const struct scope_channel *, uint64_t time_ns);

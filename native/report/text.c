@@ -5,7 +5,7 @@
 
 #define JUDGED 256u
 
-bool scope_text_is_binary(struct scope_slice text)
+bool scope_is_binary(struct scope_slice text)
 {
     size_t length = text.length < JUDGED ? text.length : JUDGED;
     for (size_t i = 0; i < length;) {
@@ -42,7 +42,7 @@ static uint32_t unfinished(const char *bytes, uint32_t length)
     return 0;
 }
 
-static void tell_whole_characters(struct scope_text_buffer *text, scope_text_tell *tell, void *context)
+static void tell_whole_characters(struct scope_text_buffer *text, scope_gather_tell *tell, void *context)
 {
     uint32_t rest = unfinished(text->bytes, text->length);
     if (rest == text->length) rest = 0;
@@ -52,7 +52,7 @@ static void tell_whole_characters(struct scope_text_buffer *text, scope_text_tel
     text->missing = 0;
 }
 
-void scope_text_flush(struct scope_text_buffer *text, scope_text_tell *tell, void *context)
+void scope_gather_flush(struct scope_text_buffer *text, scope_gather_tell *tell, void *context)
 {
     if (text->length == 0) return;
     tell(context, &(struct scope_text_event){{text->bytes, text->length}, text->first_ns, text->missing});
@@ -71,11 +71,11 @@ static bool reserve(struct scope_text_buffer *text, size_t needed, struct scope_
     return true;
 }
 
-void scope_text_add(struct scope_text_buffer *text, struct scope_text_write write, struct scope_memory *memory,
-                    scope_text_tell *tell, void *context)
+void scope_gather_add(struct scope_text_buffer *text, struct scope_text_write write, struct scope_memory *memory,
+                    scope_gather_tell *tell, void *context)
 {
-    if (write.binary_matters && scope_text_is_binary(write.bytes)) {
-        scope_text_flush(text, tell, context);
+    if (write.binary_matters && scope_is_binary(write.bytes)) {
+        scope_gather_flush(text, tell, context);
         if (!text->binary)
             tell(context, &(struct scope_text_event){SCOPE_LITERAL("-- binary data ignored --"), write.time_ns, 0});
         text->binary = true;
@@ -87,7 +87,7 @@ void scope_text_add(struct scope_text_buffer *text, struct scope_text_write writ
         text->first_ns = write.time_ns;
     }
     if (!reserve(text, text->length + write.bytes.length, memory)) {
-        scope_text_flush(text, tell, context);
+        scope_gather_flush(text, tell, context);
         tell(context, &(struct scope_text_event){write.bytes, write.time_ns, write.length - write.bytes.length});
         return;
     }
@@ -98,7 +98,7 @@ void scope_text_add(struct scope_text_buffer *text, struct scope_text_write writ
     if (text->length >= SCOPE_TEXT_MAX) tell_whole_characters(text, tell, context);
 }
 
-void scope_text_free(struct scope_text_buffer *text, struct scope_memory *memory)
+void scope_gather_free(struct scope_text_buffer *text, struct scope_memory *memory)
 {
     scope_memory_give(memory, text->bytes);
     *text = (struct scope_text_buffer){0};

@@ -26,7 +26,7 @@ struct scope_text_event {
     uint64_t time_ns, missing;
 };
 
-typedef void scope_text_tell(void *context, const struct scope_text_event *);
+typedef void scope_gather_tell(void *context, const struct scope_text_event *);
 
 struct scope_text_write {
     struct scope_slice bytes;
@@ -35,12 +35,12 @@ struct scope_text_write {
     bool binary_matters;
 };
 
-void scope_text_add(struct scope_text_buffer *, struct scope_text_write, struct scope_memory *, scope_text_tell *,
+void scope_gather_add(struct scope_text_buffer *, struct scope_text_write, struct scope_memory *, scope_gather_tell *,
                     void *context);
 /** Tells what has been gathered, if anything. */
-void scope_text_flush(struct scope_text_buffer *, scope_text_tell *, void *context);
-void scope_text_free(struct scope_text_buffer *, struct scope_memory *);
+void scope_gather_flush(struct scope_text_buffer *, scope_gather_tell *, void *context);
+void scope_gather_free(struct scope_text_buffer *, struct scope_memory *);
 /** Judged by the first 256 bytes: printable, white space, ESC or UTF-8 is text. */
-bool scope_text_is_binary(struct scope_slice);
+bool scope_is_binary(struct scope_slice);
 
 #endif
