@@ -10,7 +10,6 @@
 import type { JsonObject } from '../record/json.ts'
 import { assemble, type Patch } from './assemble.ts'
 import { type Column, type Fields, RecordColumn, spanColumns } from './columns.ts'
-import { engine } from './engine.ts'
 import type { Lease, Outcome } from './lease.ts'
 
 /** Where the lines of a batch came from. Order is kept within one origin. */
@@ -209,10 +208,8 @@ export class Batch {
 
   #fetch(fields: Fields, into: Map<string, Column>): readonly Column[] {
     const parsed = this.#records?.every(record => record !== undefined)
-    const columns =
-      engine && fields.table && !parsed
-        ? spanColumns(fields.table, this.bytes, this.lines, engine)
-        : fields.readers.map(read => new RecordColumn(this, read))
+    const spans = parsed ? undefined : spanColumns(fields, this.bytes, this.lines)
+    const columns = spans ?? fields.readers.map(read => new RecordColumn(this, read))
     for (const [i, column] of columns.entries()) into.set(fields.names[i] as string, column)
     return columns
   }

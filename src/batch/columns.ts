@@ -6,7 +6,7 @@
 import type { JsonObject, JsonValue } from '../record/json.ts'
 import { formatPath, type Path } from '../record/path.ts'
 import { type Reader, readerOf } from '../record/reader.ts'
-import { engine, Kind, type NativeEngine, type PathTable, type Columns as Raw } from './engine.ts'
+import { engine, Kind, type PathTable, type Columns as Raw } from './engine.ts'
 
 /** A text to compare with, and its UTF-8 where it has one (a lone surrogate has none). */
 export interface Needle {
@@ -62,14 +62,14 @@ export class Fields {
   }
 }
 
-/** Columns by the native engine, from lines that are known to be JSON objects. */
+/** Columns of lines that are known to be JSON objects; undefined where the native engine cannot do it. */
 export function spanColumns(
-  table: PathTable,
+  fields: Fields,
   bytes: Buffer,
   lines: Uint32Array,
-  native: NativeEngine,
-): SpanColumn[] {
-  const raw = native.extract(table, bytes, lines)
+): SpanColumn[] | undefined {
+  if (!engine || !fields.table) return undefined
+  const raw = engine.extract(fields.table, bytes, lines)
   const rows = lines.length >>> 1
   const columns: SpanColumn[] = []
   for (let base = 0; base < raw.kinds.length; base += rows) {

@@ -57,10 +57,11 @@ function decode(chunks: (Buffer | string)[], options: Partial<ScopeDecoderOption
     context,
     ({ bytes, lines, records: parsed }, origin) => {
       for (let i = 0; i < lines.length; i += 2) {
-        texts.push(bytes.toString('utf8', lines[i], lines[i + 1]))
+        const text = bytes.toString('utf8', lines[i], lines[i + 1])
+        texts.push(text)
         processes.push(origin.process)
+        records.push(parsed?.[i / 2] ?? (JSON.parse(text) as JsonObject))
       }
-      records.push(...(parsed ?? []))
     },
   )
   for (const chunk of chunks) decoder.push(Buffer.from(chunk as string))

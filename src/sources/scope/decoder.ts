@@ -3,6 +3,8 @@
  * raw payload bytes after payload headers. What goes on are the bodies, cut out of their lines.
  */
 import { indexLines, type Origin } from '../../batch/batch.ts'
+import { Fields, needleOf, spanColumns } from '../../batch/columns.ts'
+import { Kind } from '../../batch/engine.ts'
 import type { Budget } from '../../batch/lease.ts'
 import { JsonLines, withoutReturn } from '../../codec/json-lines.ts'
 import { LineBuffer, tellTooLong } from '../../codec/line-buffer.ts'
@@ -33,6 +35,9 @@ export interface ScopeDecoderOptions {
 }
 
 const NEWLINE = 0x0a
+const ENVELOPE = new Fields([['type'], ['body']])
+const EVT = needleOf('evt')
+const METRIC = needleOf('metric')
 
 export class ScopeDecoder {
   readonly #options: ScopeDecoderOptions
@@ -44,7 +49,7 @@ export class ScopeDecoder {
   #payload: Payload | undefined
   /** The records found in the block at hand that have not gone on yet. */
   #lines: number[] = []
-  #records: JsonObject[] = []
+  #records: (JsonObject | undefined)[] = []
 
   constructor(
     options: ScopeDecoderOptions,
@@ -101,6 +106,51 @@ export class ScopeDecoder {
 
   /** Reads the whole lines of a block; gives back what follows a payload's header, if there is one. */
   #readLines(block: Buffer): Buffer | undefined {
+    const start = this.#takeMessages(block) ?? this.#readEachLine(block)
+    this.#flush(block)
+    if (this.#payload) {
+      if (this.#payload.whole) this.#endPayload(this.#payload)
+      return block.subarray(start)
+    }
+    this.#buffer.keep(block.subarray(start))
+    return undefined
+  }
+
+  /**
+   * Judges all whole lines of a block at once and cuts the bodies out by their spans; only messages of
+   * other kinds are parsed. Gives the offset behind what was read; undefined if nothing was, because
+   * there is no native engine or the lines have to be judged one by one.
+   */
+  #takeMessages(block: Buffer): number | undefined {
+    const end = block.lastIndexOf(NEWLINE) + 1
+    const lines = this.#json.scan(block.subarray(0, end), this.#options.max_line_bytes)
+    const columns = lines && spanColumns(ENVELOPE, block, lines)
+    if (!columns) return undefined
+    const [types, bodies] = columns
+    let entered = false
+    for (let row = 0; row * 2 < lines.length; row++) {
+      const from = lines[row * 2] as number
+      const to = lines[row * 2 + 1] as number
+      const plain =
+        bodies?.kind(row) === Kind.object &&
+        (types?.equals(row, EVT) === true || types?.equals(row, METRIC) === true)
+      if (plain) {
+        if (this.#options.envelope) this.#lines.push(from, to)
+        else this.#lines.push(bodies.start(row), bodies.end(row))
+        this.#records.push(undefined)
+        continue
+      }
+      if (!entered) this.#json.enter(block)
+      entered = true
+      this.#readLine(block, from, to, false)
+      // What follows the header of a payload are no lines, even if they looked like some.
+      if (this.#payload) return block.indexOf(NEWLINE, to) + 1
+    }
+    return end
+  }
+
+  /** Reads line by line. Gives the offset behind what was read. */
+  #readEachLine(block: Buffer): number {
     const limit = this.#options.max_line_bytes
     this.#json.enter(block)
     let start = 0
@@ -113,13 +163,7 @@ export class ScopeDecoder {
       start = newline + 1
       if (this.#payload) break
     }
-    this.#flush(block)
-    if (this.#payload) {
-      if (this.#payload.whole) this.#endPayload(this.#payload)
-      return block.subarray(start)
-    }
-    this.#buffer.keep(block.subarray(start))
-    return undefined
+    return start
   }
 
   #readLine(block: Buffer, start: number, end: number, open: boolean): void {
