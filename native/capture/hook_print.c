@@ -7,10 +7,10 @@
 /* Longest formatted text that is shown when the stream's buffer no longer holds it; the stack may be small. */
 #define FORMATTED_MAX 2048
 
-#define WRITING(type, name, stream, arguments, bytes, text, ...)               \
+#define WRITING(type, name, stream, most, arguments, bytes, text, ...)         \
     SCOPE_HOOK(type, name, __VA_ARGS__) {                                      \
         struct scope_stream_write write;                                       \
-        if (!scope_stream_before(&write, stream)) return real_##name arguments; \
+        if (scope_stream_keeps(stream, most) || !scope_stream_before(&write, stream)) return real_##name arguments; \
         type result = real_##name arguments;                                   \
         scope_stream_after(&write, SCOPE_OP(name), bytes, text);               \
         return result;                                                         \
@@ -20,14 +20,14 @@ static ssize_t written(size_t result, size_t size, size_t count) {
     return result == 0 && size && count ? -1 : (ssize_t)(result * size);
 }
 
-WRITING(size_t, fwrite, stream, (buffer, size, count, stream), written(result, size, count), buffer, const void *buffer, size_t size, size_t count, FILE *stream)
-WRITING(size_t, fwrite_unlocked, stream, (buffer, size, count, stream), written(result, size, count), buffer, const void *buffer, size_t size, size_t count, FILE *stream)
-WRITING(int, fputs, stream, (text, stream), result < 0 ? -1 : (ssize_t)strlen(text), text, const char *text, FILE *stream)
-WRITING(int, fputs_unlocked, stream, (text, stream), result < 0 ? -1 : (ssize_t)strlen(text), text, const char *text, FILE *stream)
+WRITING(size_t, fwrite, stream, size * count, (buffer, size, count, stream), written(result, size, count), buffer, const void *buffer, size_t size, size_t count, FILE *stream)
+WRITING(size_t, fwrite_unlocked, stream, size * count, (buffer, size, count, stream), written(result, size, count), buffer, const void *buffer, size_t size, size_t count, FILE *stream)
+WRITING(int, fputs, stream, strlen(text), (text, stream), result < 0 ? -1 : (ssize_t)strlen(text), text, const char *text, FILE *stream)
+WRITING(int, fputs_unlocked, stream, strlen(text), (text, stream), result < 0 ? -1 : (ssize_t)strlen(text), text, const char *text, FILE *stream)
 
 SCOPE_HOOK(int, puts, const char *text) {
     struct scope_stream_write write;
-    if (!scope_stream_before(&write, stdout)) return real_puts(text);
+    if (scope_stream_keeps(stdout, strlen(text) + 1) || !scope_stream_before(&write, stdout)) return real_puts(text);
     int result = real_puts(text);
     if (result < 0) {
         scope_stream_after(&write, SCOPE_OP(puts), -1, NULL);
@@ -46,21 +46,12 @@ SCOPE_HOOK(int, puts, const char *text) {
 #define PUTTING(name, stream, arguments, ...)                                                \
     SCOPE_HOOK(int, name, __VA_ARGS__) {                                                     \
         struct scope_stream_write write;                                                     \
-        if (!scope_character_before(&write, stream)) return real_##name arguments;           \
+        if (scope_stream_keeps(stream, 1) || !scope_stream_before(&write, stream)) return real_##name arguments; \
         int result = real_##name arguments;                                                  \
         if (result == EOF) scope_stream_after(&write, SCOPE_OP(name), -1, NULL);             \
         else scope_stream_after_character(&write, SCOPE_OP(name), character);                \
         return result;                                                                       \
     }
-
-/* While there is room a character only goes into the buffer, where it is found later. */
-static bool scope_character_before(struct scope_stream_write *write, FILE *stream) {
-    if (stream->_IO_write_ptr < stream->_IO_write_end && *scope_single_threaded) {
-        struct scope_channel *channel = scope_channel_find(stream->_fileno);
-        if (channel && channel->buffered_stream == stream) return false;
-    }
-    return scope_stream_before(write, stream);
-}
 
 PUTTING(fputc, stream, (character, stream), int character, FILE *stream)
 PUTTING(fputc_unlocked, stream, (character, stream), int character, FILE *stream)

@@ -30,6 +30,13 @@ static bool buffer_is_ours(void) {
     return *scope_single_threaded;
 }
 
+bool scope_stream_keeps(FILE *stream, size_t length) {
+    if (stream->_IO_write_ptr >= stream->_IO_write_end || (size_t)(stream->_IO_write_end - stream->_IO_write_ptr) <= length) return false;
+    if (!buffer_is_ours()) return false;
+    const struct scope_channel *channel = scope_channel_find(stream->_fileno);
+    return channel && channel->kind == SCOPE_STANDARD && channel->buffered_stream == stream;
+}
+
 bool scope_stream_before(struct scope_stream_write *write, FILE *stream) {
     if (!scope_capturing()) return false;
     struct scope_channel *channel = scope_channel_of(stream->_fileno);
@@ -59,7 +66,7 @@ void scope_stream_after(const struct scope_stream_write *write, scope_op op, ssi
 
 void scope_stream_after_character(const struct scope_stream_write *write, scope_op op, int character) {
     char byte = (char)character;
-    if (scope_stream_holds(write, 1) && write->channel->buffered_stream == write->stream) return;
+    if (write->channel->kind == SCOPE_STANDARD && scope_stream_holds(write, 1) && write->channel->buffered_stream == write->stream) return;
     moved(write->channel, write->stream, op, write->began, 1, &byte, 1);
     write->channel->buffered_seen = (uint32_t)waiting(write->stream);
 }

@@ -18,6 +18,11 @@ struct scope_stream_write {
     size_t waiting;
 };
 
+/**
+ * Will `length` more bytes of console text certainly stay in the stream's buffer? Then nothing needs to be
+ * done now: they are found there later, together with what else comes, and make one record.
+ */
+bool scope_stream_keeps(FILE *stream, size_t length);
 /** Before a write. False: only forward. */
 bool scope_stream_before(struct scope_stream_write *write, FILE *stream);
 /** After it: `count` bytes went into the stream, or -1; `text` are these bytes, or NULL if only the buffer can tell. */
