@@ -21,7 +21,7 @@ const SEVERITY: Record<Outcome, number> = { discarded: 0, delivered: 1, dropped:
 
 /** A number of bytes that may be held at once. Never blocks: the one who takes must look at `full`. */
 export class Budget {
-  readonly limit: number
+  #limit: number
   #used = 0
   #peak = 0
   #waiting: (() => void)[] = []
@@ -29,7 +29,17 @@ export class Budget {
 
   /** @param limit bytes; Infinity for no limit. */
   constructor(limit: number) {
-    this.limit = limit
+    this.#limit = limit
+  }
+
+  get limit(): number {
+    return this.#limit
+  }
+
+  /** Changes the limit; what is held stays, even when it is more. */
+  resize(limit: number): void {
+    this.#limit = limit
+    this.#wake()
   }
 
   /** Bytes held now. */
@@ -44,7 +54,7 @@ export class Budget {
 
   /** True when a source must stop reading. One batch may always be taken, whatever its size. */
   get full(): boolean {
-    return this.#stops > 0 || this.#used >= this.limit
+    return this.#stops > 0 || this.#used >= this.#limit
   }
 
   /** Makes the budget full, whatever is used, until the result is called. Stops may overlap. */

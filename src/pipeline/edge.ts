@@ -295,6 +295,8 @@ export class Edge {
     for (const [id, stage] of stages.sources) stage.output.connect(receivers(id))
     for (const [id, stage] of stages.transforms) stage.output.connect(receivers(id))
     for (const [id, sink] of stages.sinks) sink.readsFrom(budgetsAbove(id, plan, stages))
+    for (const planned of plan.sources) stages.sources.get(planned.id)?.adopt(planned)
+    for (const planned of plan.sinks) stages.sinks.get(planned.id)?.adopt(planned)
     this.#stages = stages
     this.#plan = plan
     for (const tap of this.#taps) {

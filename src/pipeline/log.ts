@@ -21,12 +21,17 @@ export interface LogOptions {
 }
 
 export class Log {
-  readonly #options: LogOptions
+  #options: LogOptions
   readonly #listeners = new Set<(record: JsonObject) => void>()
   readonly #repeats = new Map<string, { until: number; held: number }>()
 
   constructor(options: LogOptions) {
     this.#options = options
+  }
+
+  /** Goes on with another level or format. */
+  adjust(options: Pick<LogOptions, 'level' | 'format'>): void {
+    this.#options = { ...this.#options, ...options }
   }
 
   /** A logger whose records carry the name of a component. */
@@ -57,12 +62,14 @@ export class Log {
       ...(held > 0 && { repeated: held }),
       ...(facts && { data: facts }),
     }
-    if (format === 'json') write(`${JSON.stringify(record)}\n`)
+    if (format === 'json') write(`${harmless(JSON.stringify(record))}\n`)
     else {
       const time = new Date(clock.now()).toISOString()
       const more = facts ? ` ${JSON.stringify(facts)}` : ''
       const times = held > 0 ? ` (and ${held} more like it)` : ''
-      write(`${time} ${level.padEnd(5)} ${component}: ${message}${times}${more}\n`)
+      // A line that a message goes on with is indented: nobody can forge a record of the log.
+      const text = `${message}${times}${more}`.split('\n').map(harmless).join('\n  ')
+      write(`${time} ${level.padEnd(5)} ${component}: ${text}\n`)
     }
     for (const listener of this.#listeners) listener(record)
   }
@@ -82,4 +89,12 @@ export class Log {
     this.#repeats.set(key, { until: now + QUIET_MS, held: 0 })
     return repeat?.held ?? 0
   }
+}
+
+/** Text in which no peer can play tricks on a terminal: control characters shown as JSON escapes. */
+function harmless(text: string): string {
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }

@@ -31,6 +31,8 @@ export interface Queue {
   abort(): number
   /** Ends at once and hands over what is held, with its leases, the oldest first. */
   surrender(): Batch[]
+  /** Changes how many bytes it may hold; what it holds stays, even when it is more. */
+  resize(maxBytes: number): void
   /** Takes what another queue surrendered, before all that it has itself, whether it has room or not. */
   inherit(batches: readonly Batch[]): void
 }
@@ -145,6 +147,12 @@ export class MemoryQueue implements Queue {
     return batches
   }
 
+  resize(maxBytes: number): void {
+    this.#budget.resize(maxBytes)
+    this.#admit()
+    this.#emit()
+  }
+
   inherit(batches: readonly Batch[]): void {
     for (const batch of batches) this.#events += batch.count
     const front = batches.map(batch => this.#own(batch))
@@ -158,7 +166,7 @@ export class MemoryQueue implements Queue {
   }
 
   #fits(batch: Batch): boolean {
-    return this.#budget.used === 0 || this.#budget.used + batch.size <= this.#options.maxBytes
+    return this.#budget.used === 0 || this.#budget.used + batch.size <= this.#budget.limit
   }
 
   /**
@@ -200,7 +208,7 @@ export class MemoryQueue implements Queue {
   /** Makes room by dropping what has waited longest; what is in flight stays. */
   #displace(batch: Batch): void {
     // Room that cannot be made is not worth the loss of what waits.
-    if (this.#flightBytes > 0 && this.#flightBytes + batch.size > this.#options.maxBytes) {
+    if (this.#flightBytes > 0 && this.#flightBytes + batch.size > this.#budget.limit) {
       this.#drop(batch)
       return
     }

@@ -3,21 +3,24 @@
  * shows up in the same dashboards as what it carries.
  */
 import { StatsD } from 'hot-shots'
-import type { Cancel, Clock, Logger } from '../component/context.ts'
+import type { Clock, Logger } from '../component/context.ts'
 import { Increments } from '../component/increments.ts'
 import type { PlannedTelemetry } from '../component/plan.ts'
 import type { JsonObject } from '../record/json.ts'
 
+/** How long the last report may take to leave, milliseconds. */
+const CLOSE_LIMIT = 1000
+
 /**
  * Starts reporting; counters go as what was added since the last report, gauges as they are.
- * The result ends it, after a last report.
+ * The result ends it, after a last report, and resolves when that has left or could not.
  */
 export function startReport(
   planned: PlannedTelemetry,
   metrics: () => JsonObject[],
   clock: Clock,
   log: Logger,
-): Cancel {
+): () => Promise<void> {
   const { statsd: address } = planned
   const client = new StatsD({
     ...('path' in address
@@ -47,6 +50,12 @@ export function startReport(
   return () => {
     cancel()
     report()
-    client.close()
+    return new Promise(resolve => {
+      const late = clock.after(CLOSE_LIMIT, resolve)
+      client.close(() => {
+        late()
+        resolve()
+      })
+    })
   }
 }

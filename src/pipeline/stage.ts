@@ -44,7 +44,7 @@ export interface SinkParts extends StageParts {
 
 /** A running source. */
 export class SourceStage {
-  readonly planned: PlannedSource
+  planned: PlannedSource
   readonly output: Junction
   /** Resolves when the source has said that it is ready, or has ended; rejects if it fails before. */
   readonly ready: Promise<void>
@@ -80,6 +80,12 @@ export class SourceStage {
 
   get labels(): Labels {
     return this.#parts.labels
+  }
+
+  /** Goes on under another plan, in which its declaration is the same and its share may not be. */
+  adopt(planned: PlannedSource): void {
+    this.planned = planned
+    this.budget.resize(planned.buffer)
   }
 
   /** Begins to read, once: after the output has been connected. */
@@ -217,7 +223,7 @@ export class TransformStage implements Receiver {
 
 /** A running sink behind its queue. */
 export class SinkStage implements Receiver {
-  readonly planned: PlannedSink
+  planned: PlannedSink
   readonly queue: Queue
   /** Resolves when the sink has flushed and ended, or has been closed. */
   readonly ended: Promise<void>
@@ -264,6 +270,12 @@ export class SinkStage implements Receiver {
 
   get opened(): boolean {
     return this.#opened
+  }
+
+  /** Goes on under another plan, in which its declaration is the same and its share may not be. */
+  adopt(planned: PlannedSink): void {
+    this.planned = planned
+    this.queue.resize(planned.queue.maxBytes)
   }
 
   /** Starts the sink, once. Until then what it receives waits in its queue. */

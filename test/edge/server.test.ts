@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import {
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -195,4 +197,51 @@ sinks:
   t.equal(await ended, 0)
   const lines = readFileSync(join(directory, 'out.ndjson'), 'utf8').trim().split('\n')
   t.equal(lines.length, 49, 'the other sink has everything')
+})
+
+t.test('a reload takes over log and telemetry, names what waits, and refuses to move', async t => {
+  const directory = t.testdir()
+  const file = join(directory, 'edge.yml')
+  const statsd = createSocket('udp4')
+  let metrics = ''
+  statsd.on('message', message => {
+    metrics += message
+  })
+  await new Promise<void>(resolve => statsd.bind(0, '127.0.0.1', resolve))
+  t.teardown(() => statsd.close())
+  const write = (head: string) =>
+    writeFileSync(
+      file,
+      `${head}
+sources: { in: { type: stdin } }
+sinks: { out: { type: blackhole, inputs: [in] } }
+`,
+    )
+  const data = `data_dir: ${directory}/data`
+  write(`${data}\napi: { listen: false }\nlog: { level: warn }`)
+  const [node, ...args] = MAIN
+  const child = spawn(node, [...args, 'edge', file], { stdio: ['pipe', 'ignore', 'pipe'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const ended = new Promise(resolve => child.on('exit', (code, signal) => resolve(code ?? signal)))
+  let log = ''
+  child.stderr.setEncoding('utf8').on('data', text => {
+    log += text
+  })
+  await eventually(() => existsSync(join(directory, 'data')), 'the start', 20_000)
+
+  write(`data_dir: ${directory}/elsewhere\napi: { listen: false }`)
+  child.kill('SIGHUP')
+  await eventually(() => log.includes('data_dir cannot change while the edge runs'))
+
+  write(`${data}
+api: { listen: 'tcp://127.0.0.1:0' }
+telemetry: { statsd: 'udp://127.0.0.1:${statsd.address().port}', interval: 20ms }`)
+  child.kill('SIGHUP')
+  await eventually(() => log.includes('what has changed in api.listen waits for the next start'))
+  await eventually(() => log.includes('"reloaded"'), 'a message of the new level')
+  await eventually(() => metrics.includes('scopeline.uptime_seconds'))
+  metrics = ''
+  child.stdin.end('{"n":1}\n{"n":2}\n')
+  t.equal(await ended, 0, log)
+  t.match(metrics, 'component_sent_events_total:2|c|#component_id:out', 'the last report has left')
 })

@@ -450,3 +450,33 @@ t.test(
     await it.drain()
   },
 )
+
+t.test('what a reload keeps gets the share of memory that the new plan gives it', async t => {
+  const { edge, feed, store, next, from, at } = setUp(t)
+  const parts = (bytes: number): Partial<Plan> => ({
+    sources: [plannedSource(feed, 'a', { buffer: bytes })],
+    sinks: [
+      plannedSink(store, 'all', ['a'], {
+        queue: { type: 'memory', maxBytes: bytes, whenFull: 'block' },
+      }),
+    ],
+  })
+  const it = edge(parts(1000))
+  await it.start()
+  at('all').stopped = true
+  const fill = () => {
+    let sent = 0
+    while (from('a').send([{ text: 'x'.repeat(80) }])) sent++
+    return sent
+  }
+  const first = fill()
+  await it.reload(next(parts(2000)))
+  const second = fill()
+  t.ok(second >= first - 2 && second <= first + 2, `${second} more where ${first} were`)
+  await it.reload(next(parts(500)))
+  t.notOk(from('a').send([{ n: 1 }]))
+  at('all').resume()
+  t.equal(at('all').records.length, first + second)
+  t.equal(from('a').opened, 1)
+  await it.drain()
+})

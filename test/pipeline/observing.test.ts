@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { systemClock } from '../../src/component/system-clock.ts'
 import { VirtualClock } from '../../src/component/virtual-clock.ts'
 import { Log } from '../../src/pipeline/log.ts'
 import { MeterStore } from '../../src/pipeline/meters.ts'
@@ -44,6 +45,35 @@ t.test('text for people is one line with its facts behind it', async t => {
   })
   log.for('web').info('ready', { on: 'tcp://127.0.0.1:1' })
   t.same(lines, ['2026-01-01T00:00:00.000Z info  web: ready {"on":"tcp://127.0.0.1:1"}\n'])
+})
+
+t.test('what a peer has chosen cannot command a terminal or forge a line', async t => {
+  const clock = new VirtualClock()
+  for (const format of ['text', 'json'] as const) {
+    const lines: string[] = []
+    const log = new Log({ level: 'info', format, write: line => lines.push(line), clock })
+    log.for('a').info('\u001b[2J\u009b1m\u202e\r', { peer: '\u009b\u007f\u001b' })
+    log.for('a').info('two\n2026-01-01T00:00:00.000Z error edge: forged')
+    log.for('a').info('tab\there')
+    const text = lines.join('')
+    t.notMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/, format)
+    if (format === 'json') t.equal(JSON.parse(lines[0] ?? '').data.peer, '\u009b\u007f\u001b')
+    else t.notMatch(text, /^2026-01-01T00:00:00.000Z error/m)
+  }
+})
+
+t.test('a log goes on with another level and format', async t => {
+  const lines: string[] = []
+  const write = (line: string) => lines.push(line)
+  const log = new Log({ level: 'error', format: 'text', write, clock: new VirtualClock() })
+  const logger = log.for('a')
+  logger.info('not yet')
+  log.adjust({ level: 'info', format: 'json' })
+  logger.info('now')
+  t.match(
+    lines.map(line => JSON.parse(line)),
+    [{ message: 'now' }],
+  )
 })
 
 t.test('metrics are rendered in the form that Prometheus reads', async t => {
@@ -89,7 +119,7 @@ t.test("the edge's own metrics reach a StatsD server, counters as what was added
   meters.set('buffer_size_bytes', { component_id: 'web' }, 7)
   clock.advance(10_000)
   meters.add('component_sent_events_total', { component_id: 'web' }, 2)
-  end()
+  await end()
   await eventually(() => received.length >= 4)
   t.same(received, [
     'edge.component_sent_events_total:5|c|#site:a,component_id:web',
@@ -97,6 +127,24 @@ t.test("the edge's own metrics reach a StatsD server, counters as what was added
     'edge.component_sent_events_total:2|c|#site:a,component_id:web',
     'edge.buffer_size_bytes:7|g|#site:a,component_id:web',
   ])
+})
+
+t.test('a StatsD server that nobody runs is said once, and ends nothing', async t => {
+  for (const statsd of [
+    { scheme: 'tcp', host: '127.0.0.1', port: 1 },
+    { scheme: 'unix', path: '/nonexistent/statsd.sock' },
+  ] as const) {
+    const lines: string[] = []
+    const write = (line: string) => lines.push(line)
+    const log = new Log({ level: 'info', format: 'json', write, clock: new VirtualClock() })
+    const planned = { statsd, prefix: '', interval: 10, tags: {} }
+    const metrics = () => [{ _metric: 'a', _metric_type: 'gauge', _value: 1 }]
+    const end = startReport(planned, metrics, systemClock, log.for('edge'))
+    await new Promise(resolve => setTimeout(resolve, 100))
+    await end()
+    t.match(lines.join(''), "the edge's own metrics could not be sent", statsd.scheme)
+    t.ok(lines.length < 10, lines.join(''))
+  }
 })
 
 t.test('rejects are kept in private files of bounded size, as text or base64', async t => {

@@ -1,7 +1,9 @@
 /** `scope edge [FILE]`: runs an edge until it is told to stop, or until its sources have ended. */
 
 import { mkdirSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { Command } from 'commander'
+import type { Logger } from '../../component/context.ts'
 import type { Plan } from '../../component/plan.ts'
 import { systemClock } from '../../component/system-clock.ts'
 import { renderDiagnoses, renderDiagnosis } from '../../config/diagnose.ts'
@@ -13,6 +15,7 @@ import type { MakeCommand } from '../command.ts'
 import { check, configFile, dataDirOf, readPlan } from '../configuration.ts'
 import { bodyOf, callEdge, leaveContact, newToken } from '../control.ts'
 import { CommandError, type Io } from '../io.ts'
+import { leftBehind, logSettings } from '../settings.ts'
 import { packageVersion } from './version.ts'
 
 export const edgeCommand: MakeCommand = (io, done) => {
@@ -38,7 +41,11 @@ export const edgeCommand: MakeCommand = (io, done) => {
 /** Runs an edge. Resolves with the exit status when it has drained. */
 export async function runEdge(file: string, io: Io): Promise<number> {
   const plan = await readPlan(file, io)
-  const log = logOf(plan, io)
+  const log = new Log({
+    ...logSettings(plan, io),
+    write: line => io.err(line),
+    clock: systemClock,
+  })
   const own = log.for('edge')
   mkdirSync(plan.dataDir, { recursive: true, mode: 0o700 })
 
@@ -48,11 +55,32 @@ export async function runEdge(file: string, io: Io): Promise<number> {
   })
   const onFailure = (error: Error) => stop(error.message, 1)
   const edge = new Edge({ plan, clock: systemClock, log, onFailure })
-  const reload = async () => {
-    const { plan, diagnoses } = await check(file, io)
+  let report: ReturnType<typeof startReport> | undefined
+  const beginReport = ({ telemetry }: Plan) => {
+    if (!telemetry) return undefined
+    const metrics = () => {
+      edge.measure()
+      return edge.meters.records(systemClock.now() / 1000)
+    }
+    return startReport(telemetry, metrics, systemClock, own)
+  }
+  let running = plan
+  let begun = () => {}
+  const readAgain = async () => {
+    const { plan: next, diagnoses } = await check(file, io)
     try {
-      if (!plan) throw new CommandError(`${file} has mistakes`)
-      await edge.reload(plan)
+      if (!next) throw new CommandError(`${file} has mistakes`)
+      const old = leftBehind(plan, next)
+      await edge.reload(next)
+      log.adjust(logSettings(next, io))
+      if (!isDeepStrictEqual(next.telemetry, running.telemetry)) {
+        await report?.()
+        report = beginReport(next)
+      }
+      running = next
+      if (old.length > 0) {
+        own.warn(`what has changed in ${old.join(', ')} waits for the next start of the edge`)
+      }
       edge.meters.add('config_reloads_total', { result: 'done' }, 1)
       own.info('reloaded', { file })
     } catch (error) {
@@ -64,8 +92,16 @@ export async function runEdge(file: string, io: Io): Promise<number> {
         `the reload was refused, the old pipeline goes on: ${why}`,
         mistakes.length > 0 ? { mistakes } : undefined,
       )
-      throw plan ? error : new CommandError(`${why}\n\n${renderDiagnoses(diagnoses)}`)
+      throw next ? error : new CommandError(`${why}\n\n${renderDiagnoses(diagnoses)}`)
     }
+  }
+  // One after the other, so that the last one asked for reads the file as it is then.
+  let last: Promise<void> = new Promise(resolve => {
+    begun = resolve
+  })
+  const reload = () => {
+    last = last.catch(() => {}).then(readAgain)
+    return last
   }
   const handlers = {
     SIGTERM: () => stop('SIGTERM', 0),
@@ -73,11 +109,22 @@ export async function runEdge(file: string, io: Io): Promise<number> {
     SIGHUP: () => void reload().catch(() => {}),
   }
   for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler)
+  // A mistake of the edge's own: what can still be delivered is, and whoever started it may again.
+  process.on('uncaughtException', error => {
+    own.error(`an error that should not be: ${error.stack}`)
+    stop('an error of its own', 1)
+  })
+  void stopped.then(() => {
+    for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => process.exit(130))
+  })
 
   let server: RunningServer | undefined
   let forgetContact = () => {}
   try {
-    await edge.start()
+    const starting = edge.start()
+    // A stop while it starts is not a failed start.
+    const early = await Promise.race([starting, stopped])
+    if (early) return await stopEarly(edge, starting, early, own)
     if (plan.api.listen) {
       const token = plan.api.token?.reveal() ?? newToken()
       const { listen } = plan.api
@@ -88,29 +135,16 @@ export async function runEdge(file: string, io: Io): Promise<number> {
     await edge.drain()
     throw new CommandError(error instanceof Error ? error.message : String(error))
   }
-  const { telemetry } = plan
-  const endReport =
-    telemetry &&
-    startReport(
-      telemetry,
-      () => {
-        edge.measure()
-        return edge.meters.records(systemClock.now() / 1000)
-      },
-      systemClock,
-      own,
-    )
+  report = beginReport(plan)
   own.info('started', { file, version: packageVersion(), pid: process.pid })
+  begun()
 
   edge.finished().then(() => stop('all sources have ended', 0))
   const { reason, status } = await stopped
   own[status === 0 ? 'info' : 'error'](`stopping: ${reason}`)
-  for (const signal of ['SIGTERM', 'SIGINT']) {
-    process.once(signal, () => process.exit(130))
-  }
   server?.drain()
   const { left } = await edge.drain()
-  endReport?.()
+  await report?.()
   await server?.close()
   forgetContact()
   if (left > 0) own.error('stopped before everything was delivered', { events_left: left })
@@ -118,12 +152,15 @@ export async function runEdge(file: string, io: Io): Promise<number> {
   return status !== 0 ? status : left > 0 ? 1 : 0
 }
 
-function logOf(plan: Plan, io: Io): Log {
-  const { level, format } = plan.log
-  return new Log({
-    level,
-    format: format === 'auto' ? (io.terminal ? 'text' : 'json') : format,
-    write: line => io.err(line),
-    clock: systemClock,
-  })
+/** Ends an edge that was told to stop before it had started. */
+async function stopEarly(
+  edge: Edge,
+  starting: Promise<void>,
+  { reason, status }: { reason: string; status: number },
+  log: Logger,
+): Promise<number> {
+  log.info(`stopping before the start was complete: ${reason}`)
+  starting.catch(() => {})
+  const { left } = await edge.drain()
+  return status !== 0 ? status : left > 0 ? 1 : 0
 }
