@@ -157,6 +157,12 @@ void *scope_record_begin(uint16_t kind, uint64_t channel, uint64_t time_ns, size
     return record + 1;
 }
 
+/** More than half full, also after asking how far the consumer is? */
+static bool crowded(struct scope_thread *thread) {
+    thread->tail = __atomic_load_n(&thread->slot->tail, __ATOMIC_ACQUIRE);
+    return thread->head - thread->tail > SCOPE_SLOT_DATA / 2;
+}
+
 void scope_record_end(void) {
     struct scope_thread *thread = &scope_thread;
     struct scope_ring_header *head = header();
@@ -165,5 +171,7 @@ void scope_record_end(void) {
     __atomic_store_n(&thread->slot->head, thread->head, __ATOMIC_SEQ_CST);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     thread->busy = 0;
-    if (SCOPE_UNLIKELY(__atomic_load_n(&head->sleeping, __ATOMIC_RELAXED))) wake(head);
+    uint32_t sleeping = __atomic_load_n(&head->sleeping, __ATOMIC_RELAXED);
+    if (SCOPE_UNLIKELY(sleeping == SCOPE_SLEEPS) || (SCOPE_UNLIKELY(thread->head - thread->tail > SCOPE_SLOT_DATA / 2) && sleeping && crowded(thread)))
+        wake(head);
 }

@@ -89,6 +89,13 @@ void scope_outputs_push(struct scope_outputs *out, uint64_t now) {
         scope_connection_push(&out->connections[i], now);
 }
 
+uint64_t scope_outputs_dropped(const struct scope_outputs *out) {
+    uint64_t dropped = 0;
+    for (int i = 0; i < out->count; i++)
+        dropped += out->connections[i].dropped_lines;
+    return dropped;
+}
+
 bool scope_outputs_pending(const struct scope_outputs *out) {
     for (int i = 0; i < out->count; i++)
         if (scope_connection_pending(&out->connections[i]))

@@ -29,6 +29,8 @@ bool scope_outputs_new(struct scope_outputs *, const struct scope_configuration 
 /** For scope_report_new(). */
 void scope_outputs_emit(void *outputs, enum scope_output, const char *line, size_t length);
 void scope_outputs_push(struct scope_outputs *, uint64_t now_ns);
+/** Lines that found no room, since the start. */
+uint64_t scope_outputs_dropped(const struct scope_outputs *);
 bool scope_outputs_pending(const struct scope_outputs *);
 uint64_t scope_outputs_next(const struct scope_outputs *, uint64_t now_ns);
 /** Pushes until nothing is pending, or until_ns; true: all is out. */

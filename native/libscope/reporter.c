@@ -24,10 +24,10 @@
 #define MS 1000000u
 /** A program younger than this is left alone as long as it has something to do. */
 #define YOUNG_NS (50 * MS)
-/** While records come: the pause between two rounds, by how full the fullest slot was. */
-#define PAUSE_NS (20 * MS)
-#define PAUSE_BUSY_NS (2 * MS)
+/** While records come it looks every so often; after so many looks that found nothing it sleeps. */
+#define NAP_NS (20 * MS)
 #define EMPTY_ROUNDS 3
+#define LONGEST_NS (3600 * UINT64_C(1000000000))
 #define IDLE_NS (1000 * MS)
 #define STACK (256u * 1024u)
 
@@ -132,7 +132,7 @@ static void end_period(struct run *run, uint64_t now) {
 /** One round. Returns how much there was to read; `fullest` as in scope_drain(). */
 static size_t work(struct run *run, size_t *fullest) {
     size_t taken = scope_drain(with.ring, take, run->report, fullest);
-    uint64_t now = now_ns(), dropped = scope_drain_dropped(with.ring);
+    uint64_t now = now_ns(), dropped = scope_drain_dropped(with.ring) + scope_outputs_dropped(&run->outputs);
     if (dropped != run->dropped_told) {
         scope_report_dropped(run->report, dropped, now);
         run->dropped_told = dropped;
@@ -167,13 +167,15 @@ static void answer(struct run *run, uint32_t asked) {
     futex_wake(&state.answered);
 }
 
-/** Sleeps until a record comes, someone asks, or `until`. */
-static void sleep_deeply(uint64_t now, uint64_t until, uint32_t asked) {
+/** Sleeps until `until`, or someone asks, or as `how` says. */
+static void sleep_until(enum scope_sleep how, uint64_t now, uint64_t until, uint32_t asked) {
     uint32_t *sleeping = &with.ring->sleeping;
-    __atomic_store_n(sleeping, 1, __ATOMIC_SEQ_CST);
-    if (!scope_drain_waiting(with.ring) && __atomic_load_n(&state.asked, __ATOMIC_SEQ_CST) == asked && until > now)
-        futex_wait(sleeping, 1, until - now < 3600 * UINT64_C(1000000000) ? until - now : 3600 * UINT64_C(1000000000));
-    __atomic_store_n(sleeping, 0, __ATOMIC_RELAXED);
+    if (until <= now)
+        return;
+    __atomic_store_n(sleeping, how, __ATOMIC_SEQ_CST);
+    if ((how == SCOPE_NAPS || !scope_drain_waiting(with.ring)) && __atomic_load_n(&state.asked, __ATOMIC_SEQ_CST) == asked)
+        futex_wait(sleeping, how, until - now < LONGEST_NS ? until - now : LONGEST_NS);
+    __atomic_store_n(sleeping, SCOPE_AWAKE, __ATOMIC_RELAXED);
 }
 
 static void *reporter(void *unused) {
@@ -205,13 +207,10 @@ static void *reporter(void *unused) {
             until = send;
         if (run.next_idle_ns && run.next_idle_ns < until)
             until = run.next_idle_ns;
-        if (empty >= EMPTY_ROUNDS) {
-            sleep_deeply(now, until, asked);
-        } else if (fullest < SCOPE_SLOT_DATA / 2) {
-            uint64_t pause = fullest > SCOPE_SLOT_DATA / 16 ? PAUSE_BUSY_NS : PAUSE_NS;
-            if (until > now)
-                futex_wait(&state.asked, asked, until - now < pause ? until - now : pause);
-        }
+        if (empty >= EMPTY_ROUNDS)
+            sleep_until(SCOPE_SLEEPS, now, until, asked);
+        else if (fullest < SCOPE_SLOT_DATA / 2)
+            sleep_until(SCOPE_NAPS, now, until < now + NAP_NS ? until : now + NAP_NS, asked);
     }
     return NULL;
 }
@@ -224,14 +223,14 @@ void scope_reporter_prepare(const struct scope_reporter_setup *setup) {
     state.pid = getpid();
     scope_reporter_settled = false;
     /* Whoever publishes a record while this is set calls scope_reporter_chance(). */
-    __atomic_store_n(&with.ring->sleeping, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&with.ring->sleeping, SCOPE_SLEEPS, __ATOMIC_SEQ_CST);
 }
 
 static bool start_thread(void) {
     if (__atomic_exchange_n(&state.started, 1, __ATOMIC_ACQ_REL))
         return true;
     __atomic_store_n(&scope_reporter_settled, true, __ATOMIC_RELEASE);
-    __atomic_store_n(&with.ring->sleeping, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&with.ring->sleeping, SCOPE_AWAKE, __ATOMIC_SEQ_CST);
     sigset_t all, before;
     pthread_attr_t attributes;
     pthread_t thread;
@@ -268,6 +267,16 @@ static bool may_be_in_handler(void) {
     return false;
 }
 
+void scope_reporter_woken(void) {
+    if (!with.ring || !__atomic_load_n(&state.started, __ATOMIC_ACQUIRE)) {
+        scope_reporter_chance(false);
+        return;
+    }
+    int saved = errno;
+    futex_wake(&with.ring->sleeping);
+    errno = saved;
+}
+
 void scope_reporter_chance(bool about_to_wait) {
     if (!with.ring || __atomic_load_n(&scope_reporter_settled, __ATOMIC_ACQUIRE))
         return;
@@ -282,7 +291,7 @@ void scope_reporter_chance(bool about_to_wait) {
     if ((about_to_wait || listens || age >= YOUNG_NS) && state.pid == getpid() && (age > 2000 * (uint64_t)MS || !may_be_in_handler()))
         start_thread();
     else
-        __atomic_store_n(&with.ring->sleeping, 1, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&with.ring->sleeping, SCOPE_SLEEPS, __ATOMIC_SEQ_CST);
     errno = saved;
 }
 
@@ -305,8 +314,7 @@ bool scope_reporter_flush(void) {
         errno = saved;
         return false;
     }
-    futex_wake(&state.asked);
-    if (__atomic_exchange_n(&with.ring->sleeping, 0, __ATOMIC_SEQ_CST))
+    if (__atomic_exchange_n(&with.ring->sleeping, SCOPE_AWAKE, __ATOMIC_SEQ_CST))
         futex_wake(&with.ring->sleeping);
     uint64_t until = now_ns() + with.configuration->exit_wait * (uint64_t)MS;
     uint32_t answered;

@@ -30,6 +30,8 @@ extern bool scope_reporter_settled;
  * do now. Keeps errno.
  */
 void scope_reporter_chance(bool about_to_wait);
+/** A record was published while nobody looked: wakes the reporter, or gives it a chance to begin. Keeps errno. */
+void scope_reporter_woken(void);
 /** The program is about to give up rights that starting a thread may need. */
 void scope_reporter_now_or_never(void);
 /**

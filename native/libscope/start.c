@@ -89,17 +89,13 @@ static void before_exit(void) {
     scope_reporter_flush();
 }
 
-static void woken(void) {
-    scope_reporter_chance(false);
-}
-
 static const struct scope_lifecycle lifecycle = {
     .before_exec = before_exec,
     .before_spawn = before_spawn,
     .after_fork_child = after_fork_child,
     .before_exit = before_exit,
     .before_sandbox = scope_reporter_now_or_never,
-    .woken = woken,
+    .woken = scope_reporter_woken,
 };
 
 /** Complaints about the configuration, as lines of the log. */

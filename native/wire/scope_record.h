@@ -52,9 +52,17 @@ struct scope_ring_header {
     int64_t realtime_offset_ns;
     /** Records that were dropped because no slot was free. Atomic. */
     uint64_t dropped_without_slot;
-    /** Set by a consumer that goes to sleep, cleared by the producer that wakes it (futex). Atomic. */
+    /** enum scope_sleep: set by a consumer that sleeps, cleared by the producer that wakes it (futex). Atomic. */
     uint32_t sleeping;
     uint32_t reserved;
+};
+
+enum scope_sleep {
+    SCOPE_AWAKE = 0,
+    /** To be woken by the next record. */
+    SCOPE_SLEEPS = 1,
+    /** Comes back soon by itself; to be woken only if a slot is more than half full, or overflows. */
+    SCOPE_NAPS = 2
 };
 
 enum scope_slot_state {
