@@ -6,6 +6,7 @@
 #include <alloca.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -152,8 +153,12 @@ ENDING(_exit)
 ENDING(_Exit)
 ENDING(quick_exit)
 
-/* Before it is put on, since after it we may not do what finding out would need. */
-static void sandboxing(void) {
+/*
+ * Before it is put on, since after it we may not do what finding out would need. A thread in strict mode
+ * may not even read the clock, nor may one that has asked for signals when the time stamp counter is
+ * read: nothing of it is recorded from then on.
+ */
+static void sandboxing(bool strict) {
     const struct scope_lifecycle *lifecycle = scope_lifecycle;
     if (lifecycle && lifecycle->before_sandbox && !scope_sandboxed && !scope_thread.hidden) {
         scope_capture_hide();
@@ -161,20 +166,34 @@ static void sandboxing(void) {
         scope_capture_show();
     }
     scope_sandboxed = true;
+    if (strict) scope_capture_hide();
 }
 
 bool scope_capture_sandboxed(void) {
     return scope_sandboxed;
 }
 
+static void sandboxed(bool strict, bool refused) {
+    if (strict && refused) scope_capture_show();
+}
+
 SCOPE_HOOK(int, prctl, int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
-    if (option == PR_SET_SECCOMP) sandboxing();
-    return real_prctl(option, a, b, c, d);
+    bool strict = (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT) || (option == PR_SET_TSC && a == PR_TSC_SIGSEGV);
+    if (option == PR_SET_SECCOMP || strict) sandboxing(strict);
+    int result = real_prctl(option, a, b, c, d);
+    sandboxed(strict, result != 0);
+    return result;
 }
 
 /* The few system calls that programs make past libc and that change what a descriptor is. */
 SCOPE_HOOK(long, syscall, long number, long a, long b, long c, long d, long e, long f) {
-    if (number == SYS_seccomp) sandboxing();
+    if (number == SYS_seccomp) {
+        bool strict = a == SECCOMP_SET_MODE_STRICT;
+        sandboxing(strict);
+        long result = real_syscall(number, a, b, c, d, e, f);
+        sandboxed(strict, result != 0);
+        return result;
+    }
     if (number == SYS_close && scope_capturing()) {
         if (scope_is_own((int)a)) {
             errno = EBADF;
