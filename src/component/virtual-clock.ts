@@ -56,7 +56,7 @@ export class VirtualClock implements Clock {
   }
 
   #add(delay: number, period: number | undefined, callback: () => void): Cancel {
-    const timer = { at: this.#now + delay, order: this.#order++, period, callback }
+    const timer = { at: this.#now + Math.max(delay, 0), order: this.#order++, period, callback }
     this.#timers.add(timer)
     return () => void this.#timers.delete(timer)
   }

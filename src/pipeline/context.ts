@@ -12,7 +12,7 @@ export interface Surroundings {
   readonly clock: Clock
   readonly log: Log
   readonly meters: MeterStore
-  readonly rejects: RejectStore
+  readonly rejects: Pick<RejectStore, 'add'>
   readonly telemetry: Telemetry
   readonly dataDir: string
 }

@@ -50,6 +50,7 @@ export class Edge {
   #plan: Plan
   readonly #options: EdgeOptions
   readonly #around: Surroundings
+  readonly #rejects: RejectStore
   readonly #taps = new Set<{ id: string; listener: Listener; end: (() => void) | undefined }>()
   #stages: Stages = { sources: new Map(), transforms: new Map(), sinks: new Map() }
   #running = false
@@ -71,15 +72,16 @@ export class Edge {
       },
       onLog: listener => options.log.onRecord(listener),
     }
+    this.#rejects = new RejectStore(
+      join(options.plan.dataDir, 'rejected'),
+      options.plan.rejects.maxBytes,
+      options.clock,
+    )
     this.#around = {
       clock: options.clock,
       log: options.log,
       meters: this.meters,
-      rejects: new RejectStore(
-        join(options.plan.dataDir, 'rejected'),
-        options.plan.rejects.maxBytes,
-        options.clock,
-      ),
+      rejects: this.#rejects,
       telemetry,
       dataDir: options.plan.dataDir,
     }
@@ -431,7 +433,7 @@ export class Edge {
         this.#options.log.for(id).warn('closed with events that had no receipt', { events })
       }
     }
-    await this.#around.rejects.flush()
+    await this.#rejects.flush()
     return left
   }
 

@@ -14,7 +14,6 @@ import { labelsOf, receiversOf } from './graph.ts'
 import type { Receiver } from './junction.ts'
 import { Log } from './log.ts'
 import { MeterStore } from './meters.ts'
-import { RejectStore } from './rejects.ts'
 import { TransformStage } from './stage.ts'
 
 /** One expectation that was not met. */
@@ -93,7 +92,8 @@ function transformsOf(
     clock,
     meters,
     log: new Log({ level: 'error', format: 'json', write: () => {}, clock }),
-    rejects: new RejectStore(directory, 0, clock),
+    // The directory is gone before anything could be written; what is rejected is not kept.
+    rejects: { add: () => {} },
     telemetry: { metrics: () => [], onLog: () => () => {} },
     dataDir: directory,
   }

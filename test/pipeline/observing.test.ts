@@ -1,6 +1,6 @@
 /** The parts through which an edge is watched: log, meters, rejects. */
 import { createSocket } from 'node:dgram'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -10,8 +10,10 @@ import { Log } from '../../src/pipeline/log.ts'
 import { MeterStore } from '../../src/pipeline/meters.ts'
 import { RejectStore } from '../../src/pipeline/rejects.ts'
 import { startReport } from '../../src/pipeline/report.ts'
+import { runTest } from '../../src/pipeline/unit-test.ts'
 import type { JsonObject } from '../../src/record/json.ts'
 import { eventually } from '../context.ts'
+import { plan, plannedTransform, tally } from './toys.ts'
 
 t.test('a message that repeats is written once in ten seconds, with how often it came', async t => {
   const clock = new VirtualClock()
@@ -176,4 +178,20 @@ t.test('rejects are kept in private files of bounded size, as text or base64', a
   const last = JSON.parse(readFileSync(path, 'utf8').trim().split('\n').at(-1) ?? '')
   t.equal(last.text.length, 4096)
   t.equal(last.length, 10_000)
+})
+
+t.test('a unit test of a configuration leaves nothing behind', async t => {
+  const directory = join(t.testdir(), 'gone')
+  const rejecting = plannedTransform(tally, 'count', ['a'])
+  const whole = plan(directory, { transforms: [rejecting] })
+  const test = {
+    name: 'poison',
+    inserts: [{ at: 'count', events: [], lines: ['{"poison":true}'] }],
+    advance: 0,
+    expectations: [],
+    line: 1,
+  }
+  t.same(runTest(whole, test, directory).mismatches, [])
+  await new Promise(resolve => setTimeout(resolve, 50))
+  t.notOk(existsSync(directory))
 })
