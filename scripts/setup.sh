@@ -45,6 +45,14 @@ if [ ! -e $addon ] || [ -n "$(find native/engine native/addon binding.gyp -newer
     say "no g++, make and python3 to build the native engine; the edge runs on its JavaScript engine"
   fi
 fi
+library=build/libscope.so
+if [ ! -e $library ] || [ -n "$(find native -name '*.[ch]' -newer $library -print -quit)" ]; then
+  debian gcc make libyaml-dev libpcre2-dev
+  say "building the library"
+  if ! make --silent -C native libscope >/dev/null 2>&1; then
+    say "the library was not built (make -C native libscope tells why); scope run does not work"
+  else touch $library; fi
+fi
 case "${1:-}" in
   test) debian jq socat netcat-openbsd zstd openssl collectd-core radosgw ceph-mon ceph-osd ceph-common ;;
   bench)
