@@ -2,8 +2,10 @@
 import { Environment } from '@marcbachmann/cel-js'
 import fc from 'fast-check'
 import t from 'tap'
-import { compileExpression } from '../../src/expression/predicate.ts'
+import { compileExpression, compilePredicate } from '../../src/expression/predicate.ts'
 import type { JsonObject } from '../../src/record/json.ts'
+import { batchOf } from '../context.ts'
+import { condition } from './conditions.ts'
 
 const RECORD: JsonObject = { t: true, f: false, n: 3, s: 'text', l: [1, 2, 3], m: { k: 'v', n: 7 } }
 
@@ -44,58 +46,6 @@ t.test('and, or and not follow the logic of three values', async () => {
   )
 })
 
-/** No division: a record's `n / 2` keeps its half here, while an int there loses it. */
-const { condition } = fc.letrec<{ condition: string; text: string; number: string; list: string }>(
-  tie => ({
-    number: fc.oneof(
-      { depthSize: 'small' },
-      fc.constantFrom('n', 'm.n', 'l[0]', 'l[1]', 'absent', 'm.absent', '1', '3', '-2', '7'),
-      fc.tuple(tie('text')).map(([a]) => `${a}.size()`),
-      fc
-        .tuple(tie('number'), fc.constantFrom('+', '-', '*', '%'), tie('number'))
-        .map(([a, op, b]) => `(${a} ${op} ${b})`),
-      fc
-        .tuple(tie('condition'), tie('number'), tie('number'))
-        .map(([c, a, b]) => `(${c} ? ${a} : ${b})`),
-    ),
-    text: fc.oneof(
-      { depthSize: 'small' },
-      fc.constantFrom('s', 'm.k', '"ex"', '"text"', '""', 'absent'),
-      fc.tuple(tie('text'), tie('text')).map(([a, b]) => `(${a} + ${b})`),
-      tie('text').map(a => `${a}.upperAscii()`),
-      tie('text').map(a => `${a}.trim()`),
-    ),
-    list: fc.oneof(
-      { depthSize: 'small' },
-      fc.constantFrom('l', 'absent', '[3, 1]', '[7]'),
-      fc.tuple(tie('number'), tie('number')).map(([a, b]) => `[${a}, ${b}]`),
-      fc.tuple(tie('list'), tie('number')).map(([a, b]) => `${a}.filter(x, x > ${b})`),
-      fc.tuple(tie('list'), tie('number')).map(([a, b]) => `${a}.map(x, x + ${b})`),
-    ),
-    condition: fc.oneof(
-      { depthSize: 'small' },
-      fc.constantFrom('t', 'f', 'absent', 'has(m.k)', 'has(m.absent)', 'true'),
-      fc
-        .tuple(tie('number'), fc.constantFrom('<', '<=', '>', '>=', '==', '!='), tie('number'))
-        .map(([a, op, b]) => `${a} ${op} ${b}`),
-      fc
-        .tuple(tie('text'), fc.constantFrom('<', '==', '!='), tie('text'))
-        .map(([a, op, b]) => `${a} ${op} ${b}`),
-      fc
-        .tuple(tie('text'), fc.constantFrom('contains', 'startsWith', 'endsWith'), tie('text'))
-        .map(([a, name, b]) => `${a}.${name}(${b})`),
-      fc.tuple(tie('number'), tie('list')).map(([a, b]) => `(${a} in ${b})`),
-      fc
-        .tuple(tie('list'), fc.constantFrom('exists', 'all', 'exists_one'), tie('condition'))
-        .map(([a, name, b]) => `${a}.${name}(x, x > 1 && (${b}))`),
-      fc
-        .tuple(tie('condition'), fc.constantFrom('&&', '||'), tie('condition'))
-        .map(([a, op, b]) => `(${a}) ${op} (${b})`),
-      tie('condition').map(a => `!(${a})`),
-    ),
-  }),
-)
-
 /** Lists of mixed types are an error there unless told otherwise; records have them. */
 const environment = new Environment({
   unlistedVariablesAreDyn: true,
@@ -123,4 +73,54 @@ t.test('conditions mean what the parser library takes them to mean', async t => 
     { numRuns: 2000 },
   )
   t.ok(decided > 500, 'most of them had a value')
+})
+
+/** Records with the fields that the conditions read: there, absent, of another type, hard to read. */
+const record = fc
+  .record(
+    {
+      t: fc.constantFrom('true', 'false', 'null', '1', '"true"'),
+      f: fc.constantFrom('false', 'true', '"f"'),
+      n: fc.constantFrom('3', '3.0', '-0', '2.5', '9007199254740993', '"3"', 'null', '[3]'),
+      s: fc.constantFrom('"text"', '"t\\u0065xt"', '"te"', '""', '"té\\ud83dxt"', '7', '{}'),
+      l: fc.constantFrom('[1,2,3]', '[]', '[1.5,"x",null]', '[[1],{"x":2}]', '"l"', '{"x":1}'),
+      m: fc.constantFrom('{"k":"v","n":7}', '{"n":1,"k":"ex","n":"7"}', '{}', '[7]', '"m"', 'null'),
+    },
+    { requiredKeys: [] },
+  )
+  .map(fields => `{${Object.entries(fields).map(([key, text]) => `"${key}": ${text}`)}}`)
+
+t.test('conditions part a batch as they decide on its records one by one', async t => {
+  let decided = 0
+  const check = (text: string, lines: string[]) => {
+    const decide = compilePredicate(text)
+    const decisions = lines.map(line => decide.decide(JSON.parse(line) as JsonObject))
+    const batch = batchOf(lines)
+    const { rows, rest, missing } = compilePredicate(text).select(batch)
+    const parted = lines.map((_, row) => (rows.includes(row) ? true : undefined))
+    const over = compilePredicate(text).over(batch)
+    const value = compileExpression(text).over(batch)
+    for (const [row, decision] of decisions.entries()) {
+      if (decision !== undefined) decided++
+      const same =
+        (parted[row] === true) === (decision === true) &&
+        over(row) === decision &&
+        (decision === undefined || value(row) === decision)
+      if (!same) throw new Error(`${text} of ${lines[row]}: by record ${decision}`)
+    }
+    const undecided = decisions.filter(decision => decision === undefined).length
+    if (missing !== undecided || rest.length !== lines.length - rows.length) {
+      throw new Error(`${text}: ${missing} missing, ${undecided} by record`)
+    }
+  }
+  const lines = fc.array(record, { minLength: 1, maxLength: 8 })
+  fc.assert(fc.property(condition, lines, check), { numRuns: 2000 })
+  const special = [
+    ...['s == "text"', 's != "té"', '"text" == s', 's in ["te", "text"]', 's in []'],
+    ...['n == 3', 'n != 3', 'n >= 2.5', '3 > n', 's.startsWith("te")', 's.startsWith("")'],
+    ...['has(event.m)', 'has(m.k)', 'event.n == 3', 'event == {"n": 3}', 'm.k == "v"', 'l[0] == 1'],
+    ...['s == "t\ud83d"', 's.startsWith("t\ud83d")', 't == true', 't == null', 'size(event) > 2'],
+  ]
+  fc.assert(fc.property(fc.constantFrom(...special), lines, check), { numRuns: 2000 })
+  t.ok(decided > 5000, 'many of them had a value')
 })
