@@ -24,6 +24,12 @@ export interface Origin {
 
 const NEWLINE = 0x0a
 
+/**
+ * Bytes that a batch takes beside its lines (objects, leases, the buffer's own account), as measured:
+ * without them a queue of short batches would take many times the memory that it may.
+ */
+export const BATCH_COST = 1000
+
 export class Batch {
   /** The block. Bytes outside `lines` are not part of the batch. */
   readonly bytes: Buffer
@@ -85,6 +91,11 @@ export class Batch {
       this.#size = size
     }
     return this.#size
+  }
+
+  /** How many bytes of memory the batch takes while it is kept. */
+  get footprint(): number {
+    return this.size + this.lines.byteLength + BATCH_COST
   }
 
   /** The bytes of one line, without its newline. Shares memory with the batch. */

@@ -1,6 +1,7 @@
 /** Makes the context of a component: the edge's clock, log, meters, budget and directories, cut to it. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { BATCH_COST } from '../batch/batch.ts'
 import { Budget, Lease } from '../batch/lease.ts'
 import type { Clock, Context, Telemetry } from '../component/context.ts'
 import type { Log } from './log.ts'
@@ -61,7 +62,7 @@ export function contextOf(around: Surroundings, labels: Labels, own: Own): Conte
     },
     lease(bytes, onSettled) {
       const start = clock.monotonic()
-      return new Lease(budget, bytes, outcome => {
+      return new Lease(budget, bytes + BATCH_COST, outcome => {
         const seconds = (clock.monotonic() - start) / 1000
         meters.observe('component_latency_seconds', labels, seconds)
         onSettled?.(outcome)

@@ -16,7 +16,7 @@ export type WhenFull = 'block' | 'drop_oldest' | 'drop_newest'
 export interface Queue {
   /** What the sink subscribes to. */
   readonly output: Observable<Batch>
-  /** Events and bytes held: waiting, in flight, and in the backlog. */
+  /** Events and bytes of memory held: waiting, in flight, and in the backlog. */
   readonly events: number
   readonly bytes: number
   /** Begins to give out batches; until then they wait. */
@@ -38,6 +38,7 @@ export interface Queue {
 }
 
 export interface MemoryQueueOptions {
+  /** As batches take memory, which for short ones is more than their lines. */
   readonly maxBytes: number
   readonly whenFull: WhenFull
   /** Bytes that may be at the sink without a receipt. One batch may always be. */
@@ -113,7 +114,7 @@ export class MemoryQueue implements Queue {
     const batch = this.#inFlight.get(lease)
     if (batch === undefined) throw new Error('receipt for a batch that is not in flight')
     this.#inFlight.delete(lease)
-    this.#flightBytes -= batch.size
+    this.#flightBytes -= batch.footprint
     this.#events -= batch.count
     lease.release(receipt.outcome)
     this.#admit()
@@ -166,7 +167,7 @@ export class MemoryQueue implements Queue {
   }
 
   #fits(batch: Batch): boolean {
-    return this.#budget.used === 0 || this.#budget.used + batch.size <= this.#budget.limit
+    return this.#budget.used === 0 || this.#budget.used + batch.footprint <= this.#budget.limit
   }
 
   /**
@@ -184,12 +185,12 @@ export class MemoryQueue implements Queue {
 
   /** The batch on this queue's account. */
   #own(batch: Batch): Batch {
-    return batch.under(batch.lease.transfer(this.#budget, batch.size))
+    return batch.under(batch.lease.transfer(this.#budget, batch.footprint))
   }
 
   #hold(batch: Batch): void {
     this.#backlog.push(batch)
-    this.#backlogBytes += batch.size
+    this.#backlogBytes += batch.footprint
     if (batch.lease.bytes === 0) this.#claim(1)
   }
 
@@ -208,7 +209,7 @@ export class MemoryQueue implements Queue {
   /** Makes room by dropping what has waited longest; what is in flight stays. */
   #displace(batch: Batch): void {
     // Room that cannot be made is not worth the loss of what waits.
-    if (this.#flightBytes > 0 && this.#flightBytes + batch.size > this.#budget.limit) {
+    if (this.#flightBytes > 0 && this.#flightBytes + batch.footprint > this.#budget.limit) {
       this.#drop(batch)
       return
     }
@@ -221,7 +222,7 @@ export class MemoryQueue implements Queue {
   #admit(): void {
     for (let batch = this.#backlog[0]; batch && this.#fits(batch); batch = this.#backlog[0]) {
       this.#backlog.shift()
-      this.#backlogBytes -= batch.size
+      this.#backlogBytes -= batch.footprint
       this.#enqueue(batch)
       if (batch.lease.bytes === 0) this.#claim(-1)
     }
@@ -247,7 +248,7 @@ export class MemoryQueue implements Queue {
     while (this.#waiting > 0 && this.#flightBytes < this.#options.window) {
       const batch = this.#shift()
       this.#inFlight.set(batch.lease, batch)
-      this.#flightBytes += batch.size
+      this.#flightBytes += batch.footprint
       this.#output.next(batch)
     }
     this.#emitting = false

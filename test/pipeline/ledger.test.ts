@@ -60,8 +60,8 @@ const graph = fc.record({
   sinks: fc.array(
     fc.record({
       inputs: fc.array(fc.nat(), { minLength: 1, maxLength: 3 }),
-      maxBytes: fc.integer({ min: 50, max: 2000 }),
-      window: fc.integer({ min: 1, max: 1000 }),
+      maxBytes: fc.integer({ min: 50, max: 15_000 }),
+      window: fc.integer({ min: 1, max: 8000 }),
       whenFull: fc.constantFrom('block' as const, 'drop_newest' as const, 'drop_oldest' as const),
     }),
     { minLength: 1, maxLength: 3 },
@@ -190,7 +190,7 @@ t.test('the books are right for every component of any graph', async t => {
         const outputs: InputRef[] = []
         const sources = Array.from({ length: shape.sources }, (_, i) => {
           outputs.push({ id: `in${i}` })
-          return plannedSource(source, `in${i}`, { buffer: 1500 })
+          return plannedSource(source, `in${i}`, { buffer: 16_000 })
         })
         const kinds = new Map<string, { converts?: true }>()
         const parents = new Map<string, readonly InputRef[]>()

@@ -10,7 +10,7 @@ function setUp(options: Partial<MemoryQueueOptions> = {}) {
   let dropped = 0
   const pressed: boolean[] = []
   const queue = new MemoryQueue({
-    maxBytes: 1000,
+    maxBytes: 100_000,
     whenFull: 'block',
     window: 1,
     onDropped: events => {
@@ -32,10 +32,10 @@ function setUp(options: Partial<MemoryQueueOptions> = {}) {
 
 t.test('a batch that can never fit beside what is in flight pushes nothing else out', async t => {
   const { queue, push, outcomes, dropped, answer, out } = setUp({ whenFull: 'drop_oldest' })
-  push(100)
-  push(200)
-  push(300)
-  push(2000)
+  push(10000)
+  push(20000)
+  push(30000)
+  push(200000)
   t.same(outcomes, ['dropped'])
   t.equal(dropped(), 1)
   while (out.length > 0) answer()
@@ -57,9 +57,9 @@ t.test('what is in flight holds no more memory than is counted for it', async t 
 
 t.test('what comes to a queue that was given up is released', async t => {
   const { queue, push, outcomes, source } = setUp()
-  push(100)
+  push(10000)
   t.equal(queue.abort(), 1)
-  push(100)
+  push(10000)
   t.same(outcomes, ['aborted', 'aborted'])
   t.equal(queue.events, 0)
   t.equal(source.used, 0)
@@ -68,7 +68,7 @@ t.test('what comes to a queue that was given up is released', async t => {
 t.test('nothing goes out before the queue is opened', async t => {
   const out: Batch[] = []
   const queue = new MemoryQueue({
-    maxBytes: 1000,
+    maxBytes: 100_000,
     whenFull: 'block',
     window: 1e6,
     onDropped: () => {},
@@ -81,10 +81,10 @@ t.test('nothing goes out before the queue is opened', async t => {
 })
 
 t.test('another queue goes on with what one still had, in order and at the front', async t => {
-  const old = setUp({ window: 150 })
-  for (const size of [100, 100, 100, 900, 100]) old.push(size)
+  const old = setUp({ window: 15_000 })
+  for (const size of [10_000, 10_000, 10_000, 90_000, 10_000]) old.push(size)
   const next = new MemoryQueue({
-    maxBytes: 1000,
+    maxBytes: 100_000,
     whenFull: 'block',
     window: 1e6,
     onDropped: () => t.fail('nothing is dropped'),
@@ -99,7 +99,7 @@ t.test('another queue goes on with what one still had, in order and at the front
   next.open()
   t.same(
     out.map(batch => batch.size),
-    [100, 100, 100, 900, 100, 4],
+    [10_000, 10_000, 10_000, 90_000, 10_000, 4],
   )
   for (const batch of out) next.settle({ batch, outcome: 'delivered' })
   t.same(old.outcomes, Array(5).fill('delivered'))
@@ -109,12 +109,18 @@ t.test('another queue goes on with what one still had, in order and at the front
 
 t.test('it tells when batches wait that no source has on its account', async t => {
   const { push, answer, out, pressed } = setUp()
-  push(900)
-  push(900)
+  push(90000)
+  push(90000)
   t.same(pressed, [], 'this one keeps its source waiting by itself')
-  push(900, 0)
-  push(900, 0)
+  push(90000, 0)
+  push(90000, 0)
   t.same(pressed, [true])
   while (out.length > 0) answer()
   t.same(pressed, [true, false])
+})
+
+t.test('many short batches are counted with all that they take', async t => {
+  const { queue, push } = setUp({ maxBytes: 1e9 })
+  for (let i = 0; i < 100; i++) push(10)
+  t.ok(queue.bytes > 100 * 1000, `${queue.bytes / 100} bytes for a batch of 10`)
 })

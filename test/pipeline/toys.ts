@@ -157,7 +157,7 @@ export function plannedSource(
   id: string,
   more: Partial<PlannedSource> = {},
 ): PlannedSource {
-  return { id, component, options: {}, buffer: 1000, signature: 'a', ...more }
+  return { id, component, options: {}, buffer: 11_000, signature: 'a', ...more }
 }
 
 export function plannedTransform(
@@ -184,7 +184,7 @@ export function plannedSink(
     component,
     options: {},
     inputs: inputs.map(input => ({ id: input })),
-    queue: { type: 'memory', maxBytes: 1000, whenFull: 'block' },
+    queue: { type: 'memory', maxBytes: 11_000, whenFull: 'block' },
     signature: 'a',
     ...more,
   }
