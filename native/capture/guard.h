@@ -32,6 +32,11 @@ struct scope_thread {
     unsigned char *data;
     /** Where the next record goes, and the consumer's place when it was last looked at. */
     uint64_t head, tail;
+    /** The socket that the thread read or wrote last: within a TLS call, the one that lies under it. */
+    int32_t last_socket;
+    /** The TLS call that the thread is in: its session, and what its caller reaches (tls_caller.h). */
+    const void *tls_session;
+    const void *tls_caller;
 };
 extern __thread struct scope_thread scope_thread __attribute__((tls_model("initial-exec")));
 

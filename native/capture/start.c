@@ -8,7 +8,7 @@
 #include "real.h"
 #include "record.h"
 
-__thread struct scope_thread scope_thread __attribute__((tls_model("initial-exec"))) = {.generation = UINT32_MAX};
+__thread struct scope_thread scope_thread __attribute__((tls_model("initial-exec"))) = {.generation = UINT32_MAX, .last_socket = -1};
 struct scope_armed scope_armed;
 struct scope_settings scope_wants;
 const struct scope_lifecycle *scope_lifecycle;

@@ -140,6 +140,7 @@ static void failed(struct scope_channel *channel, const struct scope_moved *move
 }
 
 void scope_socket_moved(struct scope_channel *channel, const struct scope_moved *moved) {
+    scope_thread.last_socket = moved->fd;
     if (moved->result < 0) {
         failed(channel, moved, errno);
         return;
