@@ -55,6 +55,8 @@ export class ListenError extends Error {
 const KEEP_ALIVE = 60_000
 /** How many peers are remembered as already named in the log. */
 const NAMED_PEERS = 1000
+/** Turns of the event loop after a stop in which connections are still taken: the kernel's queue is no longer. */
+const LAST_TURNS = 1024
 
 /**
  * Accepts connections. Says `context.ready` with the real address once it listens. Completes when
@@ -155,11 +157,22 @@ export function listen(
     open()
 
     const stop = () => {
-      // One more turn: peers that had connected before the stop are still taken.
-      setImmediate(() => {
+      // Each turn of the event loop accepts one connection only: peers that had connected before the
+      // stop still wait in the kernel's queue, and are taken until a whole turn brings none.
+      let seen = count
+      let quiet = 0
+      let turns = 0
+      const turn = () => {
+        quiet = count === seen ? quiet + 1 : 0
+        seen = count
+        if (quiet < 2 && ++turns < LAST_TURNS && !subscriber.closed) {
+          setImmediate(turn)
+          return
+        }
         server.close()
         subscriber.complete()
-      })
+      }
+      setImmediate(turn)
     }
     if (context.signal.aborted) stop()
     else context.signal.addEventListener('abort', stop, { once: true })

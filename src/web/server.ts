@@ -94,8 +94,15 @@ function bind(server: Server, listen: Address): Promise<void> {
 }
 
 function cannotListen(listen: Address, error: unknown): Error {
-  const { message } = error as Error
-  return new Error(`api: cannot listen on ${formatAddress(listen)}: ${message}`, { cause: error })
+  const { code, message } = error as NodeJS.ErrnoException
+  let why = message
+  if (code === 'EADDRINUSE') {
+    why =
+      'path' in listen
+        ? 'another process listens there, or it is a file of another kind; choose another path in api.listen'
+        : `another process already uses port ${listen.port}; stop it (see: ss -ltnp 'sport = :${listen.port}') or choose another port in api.listen`
+  }
+  return new Error(`api: cannot listen on ${formatAddress(listen)}: ${why}`, { cause: error })
 }
 
 async function handle(

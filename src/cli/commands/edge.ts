@@ -14,6 +14,7 @@ import { type RunningServer, startServer } from '../../web/server.ts'
 import type { MakeCommand } from '../command.ts'
 import { check, configFile, dataDirOf, readPlan } from '../configuration.ts'
 import { bodyOf, callEdge, leaveContact, newToken } from '../control.ts'
+import { lockDirectory } from '../instance-lock.ts'
 import { CommandError, type Io } from '../io.ts'
 import { leftBehind, logSettings } from '../settings.ts'
 import { packageVersion } from './version.ts'
@@ -41,13 +42,22 @@ export const edgeCommand: MakeCommand = (io, done) => {
 /** Runs an edge. Resolves with the exit status when it has drained. */
 export async function runEdge(file: string, io: Io): Promise<number> {
   const plan = await readPlan(file, io)
+  mkdirSync(plan.dataDir, { recursive: true, mode: 0o700 })
+  const unlock = lockDirectory(plan.dataDir)
+  try {
+    return await runPlan(plan, file, io)
+  } finally {
+    unlock()
+  }
+}
+
+async function runPlan(plan: Plan, file: string, io: Io): Promise<number> {
   const log = new Log({
     ...logSettings(plan, io),
     write: line => io.err(line),
     clock: systemClock,
   })
   const own = log.for('edge')
-  mkdirSync(plan.dataDir, { recursive: true, mode: 0o700 })
 
   let stop: (reason: string, status: number) => void = () => {}
   const stopped = new Promise<{ reason: string; status: number }>(resolve => {
