@@ -58,8 +58,8 @@ void scope_capture_hide(void);
 void scope_capture_show(void);
 
 /**
- * Marks the text that still waits in the buffers of stdout and stderr as written, and ends the slot of
- * the calling thread. For whoever ends the process; before the last reading of the ring.
+ * Marks the text that still waits in the buffers of stdout and stderr as written, and what is still open as
+ * closed, and ends the slot of the calling thread. For whoever ends the process; before the last reading of the ring.
  */
 void scope_capture_finish(void);
 

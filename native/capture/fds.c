@@ -129,7 +129,13 @@ struct scope_channel *scope_channel_adopt(int fd) {
     /* Not remembered if it is not open: it may be the next thing to be opened. */
     if (fd < 0 || (unsigned)fd >= SCOPE_FDS || scope_sandboxed || !is_open(fd)) goto done;
     if (scope_wants.is_own_descriptor && scope_wants.is_own_descriptor(fd)) goto done;
-    if ((channel = scope_socket_adopt(fd))) {
+    channel = scope_socket_adopt(fd);
+    /* Who starts programs may connect them by sockets as well as by pipes; a peer elsewhere is a peer. */
+    if (channel && channel->family == AF_UNIX && fd <= 2) {
+        scope_channel_free(channel);
+        channel = NULL;
+    }
+    if (channel) {
         channel->inherited = true;
     } else if (fd == 1 || fd == 2) {
         channel = scope_channel_new(SCOPE_STANDARD);

@@ -65,6 +65,7 @@ void scope_opened(scope_op op, int fd, const char *path, int flags, uint32_t mod
         if (channel != &scope_other) {
             channel->watched = scope_wants.log_files && scope_wants.watches_file && scope_wants.watches_file(path);
             channel->announced = scope_wants.fs_events || channel->watched;
+            channel->told_generation = __atomic_load_n(&scope_armed.generation, __ATOMIC_RELAXED);
             if (channel->announced) scope_record_file_open(channel, fd, op, path, flags, mode);
         }
         replaced(scope_channel_put(fd, channel), fd);
@@ -90,6 +91,21 @@ void scope_channel_end(struct scope_channel *channel, int fd, scope_op op) {
     if (channel->kind == SCOPE_PLAIN_FILE && channel->announced) scope_record_file_close(channel, fd, op);
     if (channel->kind == SCOPE_SOCKET) scope_socket_ended(channel, fd);
     scope_channel_free(channel);
+}
+
+void scope_channels_end(void) {
+    uint32_t generation = __atomic_load_n(&scope_armed.generation, __ATOMIC_RELAXED);
+    for (unsigned fd = 0; fd < SCOPE_FDS; fd++) {
+        if (!scope_fd_pages[fd / SCOPE_FDS_A_PAGE]) {
+            fd |= SCOPE_FDS_A_PAGE - 1;
+            continue;
+        }
+        struct scope_channel *channel = scope_channel_find((int)fd);
+        if (!channel || !channel->announced || channel->told_generation != generation) continue;
+        channel->announced = false; /* told, also for its duplicates */
+        if (channel->kind == SCOPE_PLAIN_FILE) scope_record_file_close(channel, (int)fd, SCOPE_OP(_exit));
+        if (channel->kind == SCOPE_SOCKET && !channel->is_datagram) scope_record_net_close(channel, (int)fd);
+    }
 }
 
 void scope_closed(struct scope_channel *channel, int fd, scope_op op, int error) {

@@ -73,6 +73,8 @@ void scope_closed(struct scope_channel *channel, int fd, scope_op op, int error)
 void scope_duplicated(int fd, int copy, scope_op op);
 /** Records that a channel lost its last descriptor, and frees it. */
 void scope_channel_end(struct scope_channel *channel, int fd, scope_op op);
+/** The process ends: records the close of what it opened and did not close. */
+void scope_channels_end(void);
 /** May the library's own descriptor be meant? Then the program is told that it is not open. */
 bool scope_is_own(int fd);
 

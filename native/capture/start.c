@@ -5,8 +5,8 @@
 #include <sys/mman.h>
 
 #include "hook_stdio.h"
+#include "io.h"
 #include "real.h"
-#include "record.h"
 
 __thread struct scope_thread scope_thread __attribute__((tls_model("initial-exec"))) = {.generation = UINT32_MAX, .last_socket = -1};
 struct scope_armed scope_armed;
@@ -115,6 +115,7 @@ void scope_capture_finish(void) {
     int saved = errno;
     if (enter_hidden(&hidden)) {
         scope_streams_end();
+        scope_channels_end();
         leave_hidden(hidden);
         scope_ring_leave();
     }

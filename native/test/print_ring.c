@@ -114,7 +114,8 @@ static void print_slot(unsigned pid, const struct scope_slot *slot) {
         const struct scope_record *record = (const void *)(data + at % SCOPE_SLOT_DATA);
         if (record->size < 8 || record->size % 8) exit(2);
         if (record->kind != SCOPE_PAD) {
-            if (record->sequence != expected++) exit(3);
+            if (record->sequence < expected || (record->sequence != expected && !slot->dropped_records)) exit(3);
+            expected = record->sequence + 1;
             printf("{\"pid\":%u,\"tid\":%u,\"time\":%lu,\"channel\":%lu,\"kind\":", pid, record->tid, record->time_ns, record->channel);
             body(record);
             printf("}\n");

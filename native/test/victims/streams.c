@@ -104,6 +104,7 @@ int main(void) {
     int n = 0;
     printf("counted%n %d\n", &n, n);
     printf("position %2$s %1$s\n", "two", "one");
+    fflush(stdout);
     dprintf(1, "straight %d\n", 5);
     fflush(stdout);
     char *memory = NULL;
@@ -113,8 +114,8 @@ int main(void) {
     fclose(to);
     printf("%zu in memory\n", length);
     free(memory);
-    FILE *command = popen("echo from a command; cat", "w");
     fflush(stdout);
+    FILE *command = popen("echo from a command; cat", "w");
     fputs("to a command\n", command);
     printf("pclose %d\n", pclose(command));
     FILE *wide = fopen("wide.txt", "w");
