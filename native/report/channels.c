@@ -107,6 +107,7 @@ void scope_channels_remove(struct scope_channels *channels, struct scope_channel
         scope_memory_give(channels->memory, channel->text);
         channels->with_text--;
     }
+    scope_memory_give(channels->memory, channel->dns);
     scope_memory_give(channels->memory, channel->file);
     scope_memory_give(channels->memory, channel->connection);
     scope_memory_give(channels->memory, channel);
@@ -124,6 +125,12 @@ struct scope_http1 *scope_channel_http(struct scope_channels *channels, struct s
 {
     if (channel->http == NULL) channel->http = scope_memory_take(channels->memory, sizeof *channel->http);
     return channel->http;
+}
+
+struct scope_dns_stream *scope_channel_dns(struct scope_channels *channels, struct scope_channel *channel)
+{
+    if (channel->dns == NULL) channel->dns = scope_memory_take(channels->memory, sizeof *channel->dns);
+    return channel->dns;
 }
 
 struct scope_text_buffer *scope_channel_text(struct scope_channels *channels, struct scope_channel *channel)

@@ -22,6 +22,13 @@ struct scope_connection {
 /** Where the bytes of a channel's HTTP come from; once TLS is seen, what goes over the wire is not looked at. */
 enum scope_layer { SCOPE_LAYER_WIRE, SCOPE_LAYER_TLS };
 
+/** DNS over TCP: bytes of each direction that are no whole message yet, their length in front. */
+#define SCOPE_DNS_STREAM_MAX 4096u
+struct scope_dns_stream {
+    uint16_t length[2];
+    char held[2][SCOPE_DNS_STREAM_MAX];
+};
+
 struct scope_channel {
     uint64_t id;
     struct scope_channel *next; /* of the same bucket */
@@ -29,10 +36,11 @@ struct scope_channel {
     int32_t fd;
     uint32_t losses_seen; /* of the report, when its HTTP was last known to be in step */
     uint8_t layer;
-    bool is_http, is_http2, is_not_http, is_console;
+    bool is_http, is_http2, is_opaque, is_console;
     struct scope_file *file;
     struct scope_connection *connection;
     struct scope_http1 *http;
+    struct scope_dns_stream *dns;
     struct scope_text_buffer *text;
 };
 
@@ -58,6 +66,7 @@ void scope_channels_clear(struct scope_channels *);
 
 /** Parts that are made when needed; NULL: no memory. */
 struct scope_http1 *scope_channel_http(struct scope_channels *, struct scope_channel *);
+struct scope_dns_stream *scope_channel_dns(struct scope_channels *, struct scope_channel *);
 struct scope_text_buffer *scope_channel_text(struct scope_channels *, struct scope_channel *);
 bool scope_channel_set_file(struct scope_channels *, struct scope_channel *, const char *path, size_t length);
 bool scope_channel_set_connection(struct scope_channels *, struct scope_channel *, const struct scope_net_open *);

@@ -184,6 +184,14 @@ static void cut_head(struct feeding *feeding, const char *at, size_t length)
     take_head(feeding, at, whole_lines(at, length));
 }
 
+/** A head that is larger than what is kept of one: told, but not followed. */
+static void give_head_up(struct feeding *feeding, const char *at, size_t length)
+{
+    cut_head(feeding, at, length);
+    bool is_over = feeding->side->state == TUNNEL || feeding->side->state == LOST;
+    if (feeding->verdict == SCOPE_HTTP1_IS && !is_over) lose(feeding);
+}
+
 static size_t eat_head(struct feeding *feeding, const char *at, size_t length)
 {
     struct scope_http1_side *side = feeding->side;
@@ -193,7 +201,8 @@ static size_t eat_head(struct feeding *feeding, const char *at, size_t length)
         if (end == 0) {
             check_start(feeding, at, length);
             if (feeding->verdict >= SCOPE_HTTP1_IS_NOT || side->state != HEAD) return length;
-            if (length > SCOPE_HTTP1_HEAD_MAX || !hold(feeding, at, length)) lose(feeding);
+            if (length >= SCOPE_HTTP1_HEAD_MAX) give_head_up(feeding, at, SCOPE_HTTP1_HEAD_MAX);
+            else if (!hold(feeding, at, length)) lose(feeding);
             else side->scanned = (uint32_t)from;
             return length;
         }
@@ -224,9 +233,8 @@ static size_t eat_head(struct feeding *feeding, const char *at, size_t length)
         size_t held_length = side->held_length;
         side->held = NULL;
         side->held_length = side->held_capacity = side->scanned = 0;
-        cut_head(feeding, held, held_length);
+        give_head_up(feeding, held, held_length);
         scope_memory_give(feeding->sink->memory, held);
-        if (feeding->verdict == SCOPE_HTTP1_IS && side->state != TUNNEL) lose(feeding);
     }
     return length;
 }
@@ -446,6 +454,7 @@ enum scope_http1_verdict scope_http1_feed(struct scope_http1 *http, enum scope_h
         .verdict = http->requests != 0 ? SCOPE_HTTP1_IS : SCOPE_HTTP1_UNDECIDED,
     };
     if (http->requests != 0) resynchronise(&feeding, piece.head);
+    else if (feeding.side->state == LOST) feeding.side->state = START;
     eat_all(&feeding, piece.head);
     if (piece.gap != 0 && feeding.verdict < SCOPE_HTTP1_IS_NOT) skip(&feeding, piece.gap);
     eat_all(&feeding, piece.tail);

@@ -167,7 +167,10 @@ bool scope_http1_parse_head(const char *at, size_t length, struct scope_http1_he
     *head = (struct scope_http1_head){.content_length = -1};
     const char *end = memchr(at, '\n', length);
     if (end == NULL) return false;
-    if (!first_line(trimmed((struct scope_slice){at, (size_t)(end - at)}), head)) return false;
+    struct scope_slice line = {at, (size_t)(end - at)};
+    while (line.length > 0 && strchr(" \t\r", line.at[line.length - 1]) != NULL && line.at[line.length - 1] != 0)
+        line.length--;
+    if (!first_line(line, head)) return false;
     head->headers = (struct scope_slice){end + 1, length - (size_t)(end + 1 - at)};
     struct scope_slice rest = head->headers;
     struct scope_http1_header header;

@@ -49,6 +49,30 @@ static void datagram(struct scope_report *report, const struct scope_channel *ch
     scope_statsd_parse(bytes, captured_metric, &captured);
 }
 
+/** DNS over TCP: messages with their lengths in front. After a gap or a message too large it is given up. */
+static void dns_stream(struct scope_report *report, struct scope_channel *channel, unsigned direction,
+                       struct scope_http1_piece piece)
+{
+    struct scope_dns_stream *dns = scope_channel_dns(&report->channels, channel);
+    if (dns == NULL) return;
+    char *held = dns->held[direction];
+    size_t length = dns->length[direction], place = 0;
+    if (piece.gap != 0 || length + piece.head.length > SCOPE_DNS_STREAM_MAX) {
+        channel->is_opaque = true;
+        return;
+    }
+    memcpy(held + length, piece.head.at, piece.head.length);
+    length += piece.head.length;
+    while (length - place >= 2) {
+        size_t size = (size_t)(unsigned char)held[place] << 8 | (unsigned char)held[place + 1];
+        if (length - place - 2 < size) break;
+        if (scope_dns_parse(held + place + 2, size, &report->dns)) scope_dns_packet(report, channel, piece.time_ns);
+        place += 2 + size;
+    }
+    memmove(held, held + place, length - place);
+    dns->length[direction] = (uint16_t)(length - place);
+}
+
 static void tell_protocol(struct scope_report *report, struct scope_channel *channel, const char *protocol,
                           uint64_t time_ns)
 {
@@ -65,7 +89,11 @@ static void tell_protocol(struct scope_report *report, struct scope_channel *cha
 static void stream(struct scope_report *report, struct scope_channel *channel, enum scope_http1_direction direction,
                    struct scope_http1_piece piece)
 {
-    if (channel->is_not_http || channel->is_http2) return;
+    if (channel->is_opaque || channel->is_http2) return;
+    if (is_port(channel, PORT_DNS)) {
+        dns_stream(report, channel, direction, piece);
+        return;
+    }
     if (!report->settings.event_http && !report->settings.metric_http && !report->settings.event_net) return;
     struct scope_http1 *http = scope_channel_http(&report->channels, channel);
     if (http == NULL) return;
@@ -92,7 +120,7 @@ static void stream(struct scope_report *report, struct scope_channel *channel, e
         }
         break;
     case SCOPE_HTTP1_IS_NOT:
-        channel->is_not_http = true;
+        channel->is_opaque = true;
         scope_channel_drop_http(&report->channels, channel);
         break;
     case SCOPE_HTTP1_IS_HTTP2:
@@ -125,7 +153,7 @@ bool scope_take_data(struct scope_report *report, struct scope_payload payload)
     if (is_tls && channel->layer != SCOPE_LAYER_TLS) {
         scope_channel_drop_http(&report->channels, channel);
         channel->layer = SCOPE_LAYER_TLS;
-        channel->is_not_http = channel->is_http = channel->is_http2 = false;
+        channel->is_opaque = channel->is_http = channel->is_http2 = false;
     }
     if (!is_tls && channel->layer == SCOPE_LAYER_TLS) return true;
     bool is_in = data.source == SCOPE_NETWORK_IN || data.source == SCOPE_TLS_IN;

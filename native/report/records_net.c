@@ -6,12 +6,14 @@
 
 static struct scope_slice transport(const struct scope_net_open *open)
 {
-    static const char *const ip[] = {"IP.TCP", "IP.UDP", "IP.RAW", "IP.RDM", "IP.SEQPACKET"};
-    static const char *const local[] = {"Unix.TCP", "Unix.UDP", "Unix.RAW", "Unix.RDM", "Unix.SEQPACKET"};
+    static const char *const names[2][SOCK_SEQPACKET] = {
+        {"IP.TCP", "IP.UDP", "IP.RAW", "IP.RDM", "IP.SEQPACKET"},
+        {"Unix.TCP", "Unix.UDP", "Unix.RAW", "Unix.RDM", "Unix.SEQPACKET"},
+    };
     bool is_unix = open->local.family == AF_UNIX || open->remote.family == AF_UNIX;
     /* SOCK_STREAM is 1, then DGRAM, RAW, RDM, SEQPACKET. */
     if (open->type < SOCK_STREAM || open->type > SOCK_SEQPACKET) return SCOPE_LITERAL("");
-    return scope_slice_of((is_unix ? local : ip)[open->type - SOCK_STREAM]);
+    return scope_slice_of(names[is_unix][open->type - SOCK_STREAM]);
 }
 
 static const struct scope_known_name *name_of(const struct scope_report *report, const struct scope_address *address)

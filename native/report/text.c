@@ -82,6 +82,10 @@ void scope_gather_add(struct scope_text_buffer *text, struct scope_text_write wr
         return;
     }
     text->binary = false;
+    if (write.bytes.length == 0) {
+        text->missing += write.length;
+        return;
+    }
     if (text->length + write.bytes.length > SCOPE_TEXT_MAX && text->length != 0) {
         tell_whole_characters(text, tell, context);
         text->first_ns = write.time_ns;
