@@ -211,6 +211,12 @@ export class Batch {
     return new Batch(bytes, lines, this.origin, this.lease, undefined, this.output)
   }
 
+  /** Lets go of parsed objects and columns; they are made anew if they are asked for again. */
+  forget(): void {
+    this.#records = undefined
+    this.#columns = undefined
+  }
+
   #with(lease: Lease, output: string | undefined): Batch {
     const batch = new Batch(this.bytes, this.lines, this.origin, lease, this.#records, output)
     batch.#columns = this.#columns

@@ -250,6 +250,8 @@ export class MemoryQueue implements Queue {
       this.#inFlight.set(batch.lease, batch)
       this.#flightBytes += batch.footprint
       this.#output.next(batch)
+      // Objects take many times the memory of their lines, and a sink may keep a batch for long.
+      batch.forget()
     }
     this.#emitting = false
     if (this.#completing && this.#waiting === 0 && this.#backlog.length === 0) {

@@ -44,7 +44,7 @@ export class LineOutlet {
       return
     }
     const settled = sent()
-    const lease = this.#context.lease(block.bytes.length, outcome => {
+    const lease = this.#context.lease(block.bytes.length + block.lines.byteLength, outcome => {
       settle(outcome)
       settled()
     })
