@@ -3,6 +3,7 @@
   'targets': [{
     'target_name': 'scopeline',
     'sources': [
+      'native/addon/abstract_socket.cc',
       'native/addon/addon.cc',
       'native/addon/arguments.cc',
       'native/engine/key.cc',

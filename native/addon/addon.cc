@@ -1,4 +1,4 @@
-// Binds the engine to JavaScript: {interface, levels, engine(level?)}. Results are copied into memory
+// Binds the engine to JavaScript: {interface, levels, engine(level?), abstractSocket(name, listen)}. Results are copied into memory
 // that JavaScript owns, so nothing has to be kept alive or freed across the border.
 #include <napi.h>
 
@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "abstract_socket.h"
 #include "arguments.h"
 #include "engine.h"
 
@@ -15,7 +16,7 @@ namespace scopeline {
 namespace {
 
 // Grows when a function's arguments or results change, so that a loader can refuse an old binary.
-constexpr int kInterface = 2;
+constexpr int kInterface = 3;
 
 // Cells of one extraction; more would be a mistake of the caller, and gigabytes.
 constexpr size_t kMaxCells = size_t{1} << 28;
@@ -171,6 +172,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["interface"] = Napi::Number::New(env, kInterface);
   exports["levels"] = levels;
   exports["engine"] = Napi::Function::New(env, engine, "engine");
+  exports["abstractSocket"] = Napi::Function::New(env, abstract_socket, "abstractSocket");
   return exports;
 }
 

@@ -3,9 +3,8 @@
  * columns without making JavaScript objects. Everything that it does can be done without it, slower;
  * the JavaScript ways stay as fallback and as the oracle of its tests.
  */
-import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
 import type { Path } from '../record/path.ts'
+import { nativeAddon } from './addon.ts'
 
 /** Compiled field paths; only the engine that compiled them looks inside. */
 export interface PathTable {
@@ -76,39 +75,17 @@ export interface NativeEngine {
   extract(table: PathTable, bytes: Uint8Array, lines: Uint32Array): Columns
 }
 
-interface Addon {
-  readonly interface: number
-  readonly levels: readonly string[]
-  engine(level?: string): NativeEngine
-}
-
-/** The addon's `interface` number that this file was written for. */
-const INTERFACE = 2
-const BINARY = new URL('../../build/Release/scopeline.node', import.meta.url)
 const REMEDY =
   'The edge does the same work with its slower JavaScript engine. To build the native one: npm run build:native (needs g++, make and python3).'
 
-function load(): Addon | string {
-  try {
-    const addon = createRequire(import.meta.url)(fileURLToPath(BINARY)) as Addon
-    if (addon.interface === INTERFACE) return addon
-    return `The native engine in ${fileURLToPath(BINARY)} was built from another version of the source. ${REMEDY}`
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const why =
-      code === 'MODULE_NOT_FOUND'
-        ? `${fileURLToPath(BINARY)} does not exist`
-        : message.split('\n')[0]
-    return `The native engine could not be loaded: ${why}. ${REMEDY}`
-  }
-}
-
 function choose(wish: string | undefined): NativeEngine | string {
   if (wish === 'js') return 'SCOPE_EDGE_ENGINE=js asks for the JavaScript engine.'
-  const addon = load()
-  if (typeof addon === 'string') return addon
-  if (wish === undefined || wish === '' || wish === 'native') return addon.engine()
-  if (addon.levels.includes(wish)) return addon.engine(wish)
+  const addon = nativeAddon()
+  if (typeof addon === 'string') {
+    return `The native engine could not be loaded: ${addon}. ${REMEDY}`
+  }
+  if (wish === undefined || wish === '' || wish === 'native') return addon.engine() as NativeEngine
+  if (addon.levels.includes(wish)) return addon.engine(wish) as NativeEngine
   return `SCOPE_EDGE_ENGINE=${wish} is not to be had here; it can be js, native, ${addon.levels.join(', ')}. The edge uses its JavaScript engine.`
 }
 
@@ -125,6 +102,8 @@ export const engineReason: string | undefined = typeof chosen === 'string' ? cho
  * SCOPE_EDGE_ENGINE says; none without the addon.
  */
 export function enginesForTests(): NativeEngine[] {
-  const addon = load()
-  return typeof addon === 'string' ? [] : addon.levels.map(level => addon.engine(level))
+  const addon = nativeAddon()
+  return typeof addon === 'string'
+    ? []
+    : addon.levels.map(level => addon.engine(level) as NativeEngine)
 }

@@ -1,10 +1,10 @@
 /** Connecting to a receiver over TCP, TLS or a unix socket, with errors that say what to do. */
 import net from 'node:net'
 import tls from 'node:tls'
+import { abstractSocket, isAbstract } from '../component/abstract-socket.ts'
 import { type Address, formatAddress } from '../component/address.ts'
 import type { Context } from '../component/context.ts'
-import { socketPath } from '../component/socket-file.ts'
-import { type ClientTls, readClientTls, TlsError } from './tls.ts'
+import { type ClientTls, readClientTls, TlsError, tlsFailure } from './tls.ts'
 
 export interface DialOptions {
   /** Set, or implied by a `tls://` address: the connection is encrypted. */
@@ -35,7 +35,13 @@ export async function dial(
   const name = formatAddress(address)
   const secure = address.scheme === 'tls' || options.tls !== undefined
   const settings = options.tls ?? { verify: true }
-  const socket = secure ? openSecure(address, settings) : open(address)
+  let socket: net.Socket
+  try {
+    socket = secure ? openSecure(address, settings) : open(address)
+  } catch (error) {
+    if (error instanceof TlsError) throw error
+    throw explain(error as Error, name, address, settings)
+  }
   return new Promise((resolve, reject) => {
     const cancel = context.clock.after(options.timeout, () => {
       fail(
@@ -69,7 +75,13 @@ export async function dial(
 }
 
 function open(address: Address): net.Socket {
-  if ('path' in address) return net.connect({ path: socketPath(address.path) })
+  if ('path' in address) {
+    if (!isAbstract(address.path)) return net.connect({ path: address.path })
+    const socket = new net.Socket({ fd: abstractSocket(address.path, 'connect') })
+    // It is connected already, which a socket of net.connect tells in a later turn.
+    setImmediate(() => socket.emit('connect'))
+    return socket
+  }
   return net.connect({
     host: address.host,
     port: address.port,
@@ -107,6 +119,8 @@ function explain(error: Error, name: string, address: Address, settings: ClientT
       return say(`the name "${host}" does not exist; check its spelling`)
     case 'EAI_AGAIN':
       return say(`the name "${host}" could not be looked up now; the name server does not answer`)
+    case 'EAGAIN':
+      return say('too many connections wait there for the receiver to take them')
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return say('there is no route to it')
@@ -129,6 +143,6 @@ function explain(error: Error, name: string, address: Address, settings: ClientT
         `its certificate is not signed by an authority that is trusted here (${message}); set tls.ca to the PEM file of the one that signed it`,
       )
     default:
-      return say(code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? 'it does not speak TLS' : message)
+      return say(tlsFailure(first ?? error))
   }
 }

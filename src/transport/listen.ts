@@ -8,10 +8,11 @@ import { dirname } from 'node:path'
 import tls from 'node:tls'
 import { Observable } from 'rxjs'
 import { z } from 'zod'
+import { abstractSocket, isAbstract } from '../component/abstract-socket.ts'
 import { type Address, formatAddress } from '../component/address.ts'
 import type { Context } from '../component/context.ts'
-import { socketPath, sweep, withMode } from '../component/socket-file.ts'
-import { readServerTls, type ServerTls } from './tls.ts'
+import { sweep, withMode } from '../component/socket-file.ts'
+import { readServerTls, type ServerTls, tlsFailure } from './tls.ts'
 
 export interface Connection {
   readonly socket: net.Socket
@@ -103,7 +104,7 @@ export function listen(
     let server: net.Server
     try {
       server = create(options.tls, accept, refused)
-      if ('path' in address && !address.path.startsWith('@')) makeRoom(address.path, options.mode)
+      if ('path' in address && !isAbstract(address.path)) makeRoom(address.path, options.mode)
     } catch (error) {
       subscriber.error(error)
       return
@@ -121,12 +122,20 @@ export function listen(
 
     let swept = false
     const open = () => {
-      if (!('path' in address) || address.path.startsWith('@')) {
-        server.listen(endpoint(address))
+      if (!('path' in address)) {
+        server.listen({ host: address.host, port: address.port })
+        return
+      }
+      if (isAbstract(address.path)) {
+        try {
+          server.listen({ fd: abstractSocket(address.path, 'listen') })
+        } catch (error) {
+          subscriber.error(explain(error as NodeJS.ErrnoException, name, address))
+        }
         return
       }
       const mode = options.mode ?? 0o600
-      withMode(mode, () => server.listen(endpoint(address)))
+      withMode(mode, () => server.listen({ path: address.path }))
       try {
         chmodSync(address.path, mode)
       } catch {
@@ -194,7 +203,7 @@ function create(
   if (!options) return net.createServer(socketOptions, accept)
   const server = tls.createServer({ ...readServerTls(options), ...socketOptions }, accept)
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-    refused(`${bracketed(socket.remoteAddress)}:${socket.remotePort ?? 0}`, error.message)
+    refused(`${bracketed(socket.remoteAddress)}:${socket.remotePort ?? 0}`, tlsFailure(error))
   })
   return server
 }
@@ -202,11 +211,6 @@ function create(
 /** True for a peer that showed a certificate which is not signed by the given authority. */
 function unverified(socket: tls.TLSSocket): boolean {
   return !socket.authorized && Object.keys(socket.getPeerCertificate() ?? {}).length > 0
-}
-
-function endpoint(address: Address): net.ListenOptions {
-  if (!('path' in address)) return { host: address.host, port: address.port }
-  return { path: socketPath(address.path) }
 }
 
 function bound(address: Address, server: net.Server): string {

@@ -147,3 +147,13 @@ function check(pem: { ca?: Buffer; cert?: Buffer; key?: Buffer }, what: string):
     )
   }
 }
+
+/** What OpenSSL calls a peer whose first bytes are no TLS. */
+const NO_TLS = new Set(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_HTTP_REQUEST'])
+
+/** Why TLS with a peer failed, without OpenSSL's numbers and places in its source. */
+export function tlsFailure(error: Error): string {
+  const { code = '', reason, message } = error as NodeJS.ErrnoException & { reason?: string }
+  if (NO_TLS.has(code)) return 'it does not speak TLS'
+  return reason ?? message.trim().split('\n')[0] ?? message
+}

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import type { z } from 'zod'
 import type { Batch } from '../../src/batch/batch.ts'
+import { abstractSocket } from '../../src/component/abstract-socket.ts'
 import type { OptionsSchema, Source } from '../../src/component/define.ts'
 import type { JsonObject } from '../../src/record/json.ts'
 import {
@@ -59,7 +60,11 @@ export async function run<Schema extends OptionsSchema>(
     'the source is ready',
   )
   const connect = async () => {
-    const socket = net.connect(endpoint(context.bound[0] as string))
+    const bound = context.bound[0] as string
+    if (bound.startsWith('unix://@')) {
+      return new net.Socket({ fd: abstractSocket(bound.slice('unix://'.length), 'connect') })
+    }
+    const socket = net.connect(endpoint(bound))
     // A source that closes a connection may do so by a reset.
     socket.on('error', () => {})
     await once(socket, 'connect')
@@ -93,8 +98,7 @@ export async function run<Schema extends OptionsSchema>(
 export function endpoint(bound: string): { path: string } | { host: string; port: number } {
   const { protocol, hostname, port } = new URL(bound)
   if (protocol !== 'unix:') return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) }
-  const path = bound.slice('unix://'.length)
-  return { path: path.startsWith('@') ? `\0${path.slice(1)}` : path }
+  return { path: bound.slice('unix://'.length) }
 }
 
 /** Waits until a connection is closed, by whomever and however. */

@@ -1,6 +1,8 @@
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Subject } from 'rxjs'
 import t, { type Test } from 'tap'
 import type { z } from 'zod'
@@ -163,11 +165,11 @@ t.test('a name is looked up before the first datagram, and failures are tried ag
 t.test('streams carry lines, or frames with a length for Datadog on unix sockets', async t => {
   const received: Buffer[] = []
   const server = net.createServer(socket => socket.on('data', data => received.push(data)))
-  const path = `\0scopeline-test-sink-${process.pid}`
+  const path = join(tmpdir(), `scopeline-sink-${process.pid}.sock`)
   server.listen(path)
   await once(server, 'listening')
   t.teardown(() => server.close())
-  const address = `unix://@${path.slice(1)}`
+  const address = `unix://${path}`
 
   const plain = start(t, { address })
   plain.batches.next(batchOf([counter('a'), counter('b')]))
@@ -241,7 +243,11 @@ t.test('our own source reads what our sink sends, by every way', async t => {
       data: { title: 'Größe', text: 'two\nlines', tags: { a: 'b' } },
     },
   ]
-  for (const listen of ['udp://127.0.0.1:0', 'tcp://127.0.0.1:0', 'unix://@scopeline-test-loop']) {
+  for (const listen of [
+    'udp://127.0.0.1:0',
+    'tcp://127.0.0.1:0',
+    `unix://${join(tmpdir(), `scopeline-loop-${process.pid}.sock`)}`,
+  ]) {
     const source = await run(statsdSource, { listen, aggregate: false }, { clock: systemClock })
     t.teardown(() => source.clean())
     const { batches } = start(t, {

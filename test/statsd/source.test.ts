@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import HotShots from 'hot-shots'
 import t, { type Test } from 'tap'
@@ -17,6 +18,8 @@ import { endpoint, type Running, run } from '../sources/running.ts'
 const SAMPLES = join(import.meta.dirname, '../samples')
 const UDP = 'udp://127.0.0.1:0'
 const TCP = 'tcp://127.0.0.1:0'
+let sockets = 0
+const unixAddress = () => `unix://${join(tmpdir(), `scopeline-${process.pid}-${sockets++}.sock`)}`
 
 /** Runs the source for the time of one test. */
 async function start(
@@ -156,7 +159,7 @@ t.test('a source that stops gives out what it holds', async t => {
 
 t.test('lines over TCP and unix streams are found wherever the bytes are cut', async t => {
   const text = 'a:1|c|#k:ü\nb:2|g\nbad\nc:3|ms'
-  for (const listen of [TCP, 'unix://@scopeline-test-statsd-1']) {
+  for (const listen of [TCP, unixAddress()]) {
     const bytes = Buffer.from(text)
     const running = await start(t, { listen, aggregate: false })
     for (let cut = 1; cut < bytes.length; cut += 3) {
@@ -193,7 +196,7 @@ t.test('both framings are told apart by the first bytes, wherever they are cut',
     t.same(payloads, ['a:1|c\nb:2|c', 'c:3|c\n'])
     t.same(problems, [])
   }
-  const running = await start(t, { listen: 'unix://@scopeline-test-statsd-2' })
+  const running = await start(t, { listen: unixAddress() })
   await running.send(frame('a:1|c'), frame('a:2|c'))
   await running.send('a:4|c\n')
   running.context.stop()

@@ -139,6 +139,7 @@ t.test('a connection that cannot be made is explained', async t => {
     [`tcp://localhost:${free}`, 5000, /nobody listens there/],
     ['tcp://no-such-host.invalid:1', 5000, /name "no-such-host\.invalid"/],
     [`unix://${context.directory}/none.sock`, 5000, /no such socket; check the path/],
+    ['unix://@scopeline-nobody', 5000, /nobody listens there|need the native addon/],
     [`tls://127.0.0.1:${port}`, 50, /no answer within 50 ms/],
   ]
   for (const [where, timeout, words] of cases) {
@@ -212,7 +213,9 @@ t.test(
       await eventually(() => plain.context.errors.get('tls_handshake') === n)
     }
     t.equal(plain.texts.length, 0)
-    t.equal(plain.context.logged.filter(({ level }) => level === 'warn').length, 1)
+    const warnings = plain.context.logged.filter(({ level }) => level === 'warn')
+    t.equal(warnings.length, 1)
+    t.match(warnings[0]?.message, /failed: it does not speak TLS\. Later ones/)
     const where = address((plain.context.bound[0] as string).replace('tcp:', 'tls:'))
     const socket = await dial(where, { tls: clientTls().parse({ ca }), timeout: 5000 }, context)
     t.ok((socket as tls.TLSSocket).authorized, 'the others are not harmed')

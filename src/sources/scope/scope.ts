@@ -36,8 +36,9 @@ library then queues and at last drops, as AppScope does when its receiver is slo
 on: the reasons of \`tcp\`, and \`unknown_message\`, \`no_body\`, \`bad_payload\`. A payload or line that
 the connection ended in is \`truncated\`.
 
-Unix sockets get mode \`mode\`: with the default only programs of the same user can connect. TLS is for
-TCP addresses alone.
+Unix sockets get mode \`mode\`: with the default only programs of the same user can connect. Abstract names
+(\`unix://@name\`) have no permissions: every user of the machine can connect, so set \`token\`. They need the
+native addon. TLS is for TCP addresses alone.
 `,
   options: z.strictObject({
     listen: z
