@@ -61,6 +61,8 @@ struct scope_channel {
     /** Bytes in the stream's buffer that have been recorded already, and which stream it is. */
     uint32_t buffered_seen;
     void *buffered_stream;
+    /** Several threads write to the stream: what its buffer holds is recorded already. */
+    bool buffer_shared;
     uint64_t opened_ns;
     /* totals; of a socket: received and sent */
     uint64_t read_bytes, read_ops, write_bytes, write_ops, io_ns;

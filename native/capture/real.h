@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <netdb.h>
+#include <setjmp.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -175,3 +175,12 @@ void scope_record_end(void) {
     if (SCOPE_UNLIKELY(sleeping == SCOPE_SLEEPS) || (SCOPE_UNLIKELY(thread->head - thread->tail > SCOPE_SLOT_DATA / 2) && sleeping && crowded(thread)))
         wake(head);
 }
+
+void scope_record_give_up(void) {
+    struct scope_thread *thread = &scope_thread;
+    if (thread->slot) {
+        thread->head = thread->slot->head;
+        __atomic_store_n(&thread->slot->dropped_records, thread->slot->dropped_records + 1, __ATOMIC_RELAXED);
+    }
+    thread->busy = 0;
+}

@@ -19,5 +19,7 @@ void scope_ring_leave(void);
 void *scope_record_begin(uint16_t kind, uint64_t channel, uint64_t time_ns, size_t body);
 /** Publishes the record. */
 void scope_record_end(void);
+/** Forgets the record that the thread was making. */
+void scope_record_give_up(void);
 
 #endif

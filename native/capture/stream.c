@@ -30,6 +30,19 @@ static bool buffer_is_ours(void) {
     return *scope_single_threaded;
 }
 
+/* From then on each write is recorded as it is made. What came before is taken from the buffer, once, if nobody writes now. */
+static void settle(struct scope_channel *channel, FILE *stream) {
+    if (buffer_is_ours()) {
+        catch_up(channel, stream);
+    } else if (!channel->buffer_shared && ftrylockfile(stream) == 0) {
+        if (!channel->buffer_shared) {
+            channel->buffer_shared = true;
+            catch_up(channel, stream);
+        }
+        funlockfile(stream);
+    }
+}
+
 bool scope_stream_keeps(FILE *stream, size_t length) {
     if (stream->_IO_write_ptr >= stream->_IO_write_end || (size_t)(stream->_IO_write_end - stream->_IO_write_ptr) <= length) return false;
     if (!buffer_is_ours()) return false;
@@ -42,10 +55,8 @@ bool scope_stream_before(struct scope_stream_write *write, FILE *stream) {
     struct scope_channel *channel = scope_channel_of(stream->_fileno);
     if (channel->kind == SCOPE_OTHER) return false;
     *write = (struct scope_stream_write){.channel = channel, .stream = stream, .began = scope_began()};
-    if (buffer_is_ours()) {
-        catch_up(channel, stream);
-        write->waiting = waiting(stream);
-    }
+    settle(channel, stream);
+    write->waiting = waiting(stream);
     return true;
 }
 
@@ -75,17 +86,17 @@ void scope_stream_after_character(const struct scope_stream_write *write, scope_
 #define STREAMS_LOOKED_AT 256
 
 void scope_stream_catch_up(FILE *stream) {
-    if (!scope_capturing() || !buffer_is_ours()) return;
+    if (!scope_capturing()) return;
     if (stream) {
         struct scope_channel *channel = scope_channel_of(stream->_fileno);
-        if (channel->kind != SCOPE_OTHER) catch_up(channel, stream);
+        if (channel->kind != SCOPE_OTHER) settle(channel, stream);
         return;
     }
     for (int fd = 0; fd < STREAMS_LOOKED_AT; fd++) {
         struct scope_channel *channel = scope_channel_find(fd);
         if (!channel || channel->kind == SCOPE_OTHER || !channel->buffered_stream) continue;
         FILE *found = channel->buffered_stream;
-        if (found->_fileno == fd) catch_up(channel, found);
+        if (found->_fileno == fd) settle(channel, found);
     }
 }
 

@@ -105,6 +105,12 @@ static void measure_http1(struct scope_channel *channel, bool out, const struct 
     *tail = length - *head < EDGE ? (uint32_t)(length - *head) : EDGE;
 }
 
+/* An answer after which something else than HTTP/1 is spoken: a WebSocket, HTTP/2. */
+static bool changes_protocol(const struct iovec *parts) {
+    const char *bytes = parts->iov_base;
+    return parts->iov_len > 12 && memcmp(bytes, "HTTP/1.1 101", 12) == 0;
+}
+
 void scope_content_moved(struct scope_channel *channel, int fd, bool tls, bool out, const struct iovec *parts, size_t part_count,
                          uint64_t length, uint16_t peer_port) {
     enum scope_content content = channel->content[tls];
@@ -126,6 +132,7 @@ void scope_content_moved(struct scope_channel *channel, int fd, bool tls, bool o
     }
     enum scope_data_source source = tls ? (out ? SCOPE_TLS_OUT : SCOPE_TLS_IN) : (out ? SCOPE_NETWORK_OUT : SCOPE_NETWORK_IN);
     scope_record_data(channel, fd, source, parts, part_count, length, head, tail);
+    if (content == SCOPE_HTTP1 && head > 12 && changes_protocol(parts)) channel->content[tls] = SCOPE_UNDECIDED;
 }
 
 static void failed(struct scope_channel *channel, const struct scope_moved *moved, int error) {

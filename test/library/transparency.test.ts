@@ -160,7 +160,10 @@ t.test('processes come, change and go as ever', { skip }, async t => {
 })
 
 t.test('threads, signals and cancellation are as ever', { skip }, async t => {
-  const { records } = both(t, 'threads')
+  const { bare, records } = both(t, 'threads')
+  t.ok(records.some(r => r.kind === 'file_open' && r.path === 'jumped.txt'))
+  const text = records.filter(r => r.kind === 'console' && r.fd === 1).map(r => r.text)
+  t.equal(text.join(''), bare.stdout, 'text from before and after the first thread')
   t.ok(new Set(records.map(({ tid }) => tid)).size > 8)
 })
 

@@ -88,8 +88,31 @@ static void *busy(void *number) {
     return (void *)wrong;
 }
 
+/* Jumps out of whatever a write is doing, some times, and then writes what must be seen. */
+static void jumped_about(void) {
+    static volatile int jumps;
+    static volatile long written;
+    int fd = open("/dev/null", O_WRONLY);
+    handle(SIGALRM, jump, 0);
+    struct itimerval often = {{0, 50}, {0, 50}};
+    setitimer(ITIMER_REAL, &often, NULL);
+    if (sigsetjmp(back, 1)) jumps++;
+    while (jumps < 20) {
+        int made = open("/dev/null", O_WRONLY);
+        written += write(fd, "x", 1);
+        close(made);
+    }
+    alarm_in(0, 0);
+    for (int i = 3; i < 200; i++) if (i != ends[0] && i != ends[1]) close(i);
+    fd = open("jumped.txt", O_CREAT | O_WRONLY, 0600);
+    printf("after the jumps %d\n", write(fd, "x", 1) == 1);
+    close(fd);
+}
+
 int main(void) {
     if (pipe(ends)) return 1;
+    puts("before there are threads");
+    jumped_about();
     interrupted();
     cancelled();
     handle(SIGALRM, count_signal, SA_RESTART);
