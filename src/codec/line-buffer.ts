@@ -75,6 +75,21 @@ export class LineBuffer {
     return block
   }
 
+  /** Like `push`, with several chunks in order; they are copied into one block. */
+  pushAll(chunks: readonly Buffer[]): Buffer | undefined {
+    const newline = (chunks[0] as Buffer).indexOf(NEWLINE)
+    const plain = this.#skipping === 0 && newline >= 0 && this.#length + newline <= this.#limit + 1
+    if (!plain) return this.push(Buffer.concat(chunks))
+    let size = this.#length
+    for (const chunk of chunks) size += chunk.length
+    const block = Buffer.allocUnsafeSlow(size)
+    let at = this.#kept.copy(block, 0, 0, this.#length)
+    for (const chunk of chunks) at += chunk.copy(block, at)
+    this.#length = 0
+    this.#release(SMALL)
+    return block
+  }
+
   /** Keeps bytes, none of them a newline, until the rest of their line comes. They are copied. */
   keep(bytes: Buffer): void {
     if (bytes.length === 0) return

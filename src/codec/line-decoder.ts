@@ -60,7 +60,15 @@ export class LineDecoder {
    * passed; undefined when there are none.
    */
   push(chunk: Buffer): DecodedBlock | undefined {
-    const block = this.#buffer.push(chunk)
+    return this.#take(this.#buffer.push(chunk))
+  }
+
+  /** Like `push`, with several chunks at once. */
+  pushAll(chunks: readonly Buffer[]): DecodedBlock | undefined {
+    return this.#take(this.#buffer.pushAll(chunks))
+  }
+
+  #take(block: Buffer | undefined): DecodedBlock | undefined {
     if (!block) return undefined
     const end = block.lastIndexOf(NEWLINE) + 1
     this.#buffer.keep(block.subarray(end))
@@ -149,6 +157,7 @@ export function lineDecoders(
     }
     return {
       push: (chunk: Buffer) => pass(decoder.push(chunk)),
+      pushAll: (chunks: readonly Buffer[]) => pass(decoder.pushAll(chunks)),
       end: () => pass(decoder.end()),
     }
   }

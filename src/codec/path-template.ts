@@ -5,10 +5,11 @@
  */
 import { z } from 'zod'
 import type { Batch } from '../batch/batch.ts'
+import { Fields } from '../batch/columns.ts'
 import { problem } from '../component/options.ts'
 import type { JsonObject, JsonValue } from '../record/json.ts'
 import { type Path, PathError, parsePath, valueAt } from '../record/path.ts'
-import { eventTime, timeOf } from './event-time.ts'
+import { eventTime, timeIn, timeOf } from './event-time.ts'
 
 export interface TemplateOptions {
   /** What stands in for a field that is missing, empty, null, an object or an array. `unknown` if absent. */
@@ -32,6 +33,8 @@ export interface Template {
   readonly grain: number
   /** The name for a record. `now`: milliseconds since the epoch, used when the record has no `_time`. */
   render(record: JsonObject, now: number): string
+  /** The name by row of a batch, as `render` gives it. */
+  over(batch: Batch, now: number): (row: number) => string
   /** The name at a time, for a template without fields. `seconds` since the epoch. */
   renderAt(seconds: number): string
 }
@@ -53,6 +56,8 @@ const VALUE_BYTES = 120
 const SEGMENT_BYTES = 200
 
 type Part = { readonly text: string } | { readonly path: Path } | { readonly directive: string }
+
+const TIME: Path = ['_time']
 
 const two = (n: number) => String(n).padStart(2, '0')
 const four = (n: number) => String(n).padStart(4, '0')
@@ -227,7 +232,9 @@ export function compileTemplate(source: string, options: TemplateOptions = {}): 
         : Number.POSITIVE_INFINITY,
     ),
   )
-  const fields = parts.some(part => 'path' in part)
+  const paths = parts.flatMap(part => ('path' in part ? [part.path] : []))
+  const fields = paths.length > 0
+  const read = new Fields([...paths, TIME])
   const first = parts[0]
 
   // The texts of the last time seen: most events of a batch share a second, a minute or a day.
@@ -245,14 +252,14 @@ export function compileTemplate(source: string, options: TemplateOptions = {}): 
     return shown
   }
   const timed = grain !== Number.POSITIVE_INFINITY
-  const write = (record: JsonObject | undefined, seconds: number): string => {
+  const write = (fieldOf: (path: Path) => JsonValue | undefined, seconds: number): string => {
     const times = timed ? show(seconds) : shown
     let name = ''
     for (let i = 0; i < parts.length; i++) {
       const part = parts[i] as Part
       if ('text' in part) name += part.text
       else if ('directive' in part) name += times[i] as string
-      else name += (record && nameOf(valueAt(record, part.path))) ?? fallback
+      else name += nameOf(fieldOf(part.path)) ?? fallback
     }
     return fields ? limitSegments(name) : name
   }
@@ -264,24 +271,35 @@ export function compileTemplate(source: string, options: TemplateOptions = {}): 
     time,
     grain,
     render: (record, now) =>
-      write(record, (time === 'event' ? timeOf(record) : undefined) ?? now / 1000),
-    renderAt: seconds => write(undefined, seconds),
+      write(
+        path => valueAt(record, path),
+        (time === 'event' ? timeOf(record) : undefined) ?? now / 1000,
+      ),
+    over(batch, now) {
+      const columns = batch.columns(read)
+      const columnOf = new Map(read.paths.map((path, i) => [path, columns[i]]))
+      const times = time === 'event' && timed ? columnOf.get(TIME) : undefined
+      return row =>
+        write(path => columnOf.get(path)?.value(row), timeIn(times?.value(row)) ?? now / 1000)
+    },
+    renderAt: seconds => write(() => undefined, seconds),
   }
 }
 
 /**
  * Splits a batch by the name that each of its rows renders to, in order of first appearance. The
  * parts share the batch's bytes and its lease: release the batch once, not its parts.
- * Only a template with fields makes objects of the rows.
+ * Only a template with fields looks at more of a row than its time.
  */
 export function groupByTemplate(batch: Batch, template: Template, now: number): Map<string, Batch> {
   if (template.static || (!template.fields && template.time === 'arrival')) {
     return new Map([[template.renderAt(now / 1000), batch]])
   }
+  const nameOfRow = template.fields ? template.over(batch, now) : undefined
   const rowsOf = new Map<string | number, number[]>()
   for (let row = 0; row < batch.count; row++) {
-    const key = template.fields
-      ? template.render(batch.record(row), now)
+    const key = nameOfRow
+      ? nameOfRow(row)
       : Math.floor((eventTime(batch, row) ?? now / 1000) / template.grain)
     const rows = rowsOf.get(key)
     if (rows) rows.push(row)

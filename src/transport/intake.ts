@@ -12,6 +12,8 @@ export type { Block, ReadOptions, Stream, StreamDecoder } from './stream-reader.
 
 /** How long what peers still send is taken after the stop, milliseconds. */
 const DRAIN_LIMIT = 1000
+/** Bytes that all streams together may have read in a turn of the event loop before they hand them on. */
+const MOST_GATHERED = 4 * 1024 * 1024
 /** How many peers are remembered as already named in the log. */
 const NAMED_PEERS = 1000
 
@@ -36,7 +38,7 @@ export function intake(
 
     const emit = (block: Block, origin: Origin) => {
       if (subscriber.closed) return
-      const lease = context.lease(block.bytes.length)
+      const lease = context.lease(block.bytes.length + block.lines.byteLength)
       subscriber.next(new Batch(block.bytes, block.lines, origin, lease, block.records as never))
     }
     const waitForSpace = () => {
@@ -48,8 +50,14 @@ export function intake(
         for (const reader of readers) reader.resume()
       })
     }
+    const { budget } = context
+    const gathered = {
+      bytes: 0,
+      room: () => Math.min(MOST_GATHERED, budget.limit - budget.used) - gathered.bytes,
+    }
     const owner: Owner = {
       context,
+      gathered,
       options,
       emit,
       received() {

@@ -4,6 +4,7 @@ import type { Origin } from '../batch/batch.ts'
 import type { Context } from '../component/context.ts'
 import type { Secret } from '../component/options.ts'
 import type { JsonObject } from '../record/json.ts'
+import { type Gathered, Gathering } from './gathering.ts'
 import { TokenCheck } from './token.ts'
 
 /** Whole lines found in a stream. */
@@ -16,6 +17,8 @@ export interface Block {
 /** Finds the records in one stream and hands them on by the `emit` it was made with. */
 export interface StreamDecoder {
   push(chunk: Buffer): void
+  /** Several chunks at once, in order; pushed as one if absent. */
+  pushAll?(chunks: readonly Buffer[]): void
   /** The stream has ended; what is left over is judged. */
   end(): void
 }
@@ -44,6 +47,8 @@ const TOKEN_LIMIT = 10_000
 /** What a reader needs of the intake it belongs to. */
 export interface Owner {
   readonly context: Context
+  /** What all its readers have read and not handed on yet. */
+  readonly gathered: Gathered
   readonly options: ReadOptions
   emit(block: Block, origin: Origin): void
   /** Something was read and handed on. */
@@ -57,6 +62,7 @@ export class Reader {
   readonly #stream: Stream
   readonly #owner: Owner
   readonly #decoder: StreamDecoder
+  readonly #gathering: Gathering
   #token: TokenCheck | undefined
   #cancelTokenLimit = () => {}
   #last: number
@@ -69,6 +75,7 @@ export class Reader {
     const { context, options } = owner
     const origin = { source: context.id, peer: stream.peer }
     this.#decoder = options.decoder(origin, owner.emit)
+    this.#gathering = new Gathering(owner.gathered, chunks => this.#handOn(chunks))
     this.#last = context.clock.monotonic()
     if (options.token) {
       this.#token = new TokenCheck(options.token, options.keepTokenLine ?? false)
@@ -121,6 +128,7 @@ export class Reader {
   /** Closes without a word. */
   destroy(): void {
     this.#ended = true
+    this.#gathering.drop()
     this.#cancelTokenLimit()
     this.#stream.socket.destroy()
   }
@@ -142,7 +150,15 @@ export class Reader {
       this.#cancelTokenLimit()
       input = passed
     }
-    if (input.length > 0) this.#decoder.push(input)
+    if (input.length > 0) this.#gathering.add(input)
+    else this.#owner.received()
+  }
+
+  #handOn(chunks: readonly Buffer[]): void {
+    const [first, ...more] = chunks
+    if (more.length === 0) this.#decoder.push(first as Buffer)
+    else if (this.#decoder.pushAll) this.#decoder.pushAll(chunks)
+    else this.#decoder.push(Buffer.concat(chunks))
     this.#owner.received()
   }
 
@@ -155,6 +171,9 @@ export class Reader {
   }
 
   #end(): void {
+    if (this.#ended) return
+    this.#gathering.flush()
+    // Handing on may have closed it.
     if (this.#ended) return
     this.#ended = true
     this.#cancelTokenLimit()

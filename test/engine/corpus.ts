@@ -109,7 +109,7 @@ function inputLines(): string[] {
       }),
   )
   const hostile = fc.sample(hostileObject, { numRuns: 400, seed: SEED })
-  return [...bodies.slice(0, 400), ...SECRETS, ...hostile]
+  return [...bodies.slice(0, 150), ...SECRETS, ...hostile]
 }
 
 function transformed(): unknown[] {

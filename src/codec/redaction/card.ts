@@ -4,6 +4,7 @@
  * common use does, and every timestamp in milli-, micro- or nanoseconds would be a candidate.
  */
 import type { PatternRange } from '../pattern.ts'
+import { DIGIT_GROUPS, nextRun } from './runs.ts'
 
 const SHORTEST = 13
 const LONGEST = 19
@@ -11,8 +12,18 @@ const LONGEST = 19
 /** Ranges of card numbers in a text. Linear: from each group of digits at most 19 more are read. */
 export function findCards(text: string): PatternRange[] {
   const ranges: PatternRange[] = []
-  let at = 0
-  while (at < text.length) {
+  for (let from = 0; ; ) {
+    // All of a card lies in one run of digits, blanks and hyphens, and most texts have no such run.
+    const run = nextRun(text, DIGIT_GROUPS, SHORTEST, from)
+    if (!run) return ranges
+    findIn(text, run, ranges)
+    from = run.end
+  }
+}
+
+function findIn(text: string, { start, end: stop }: PatternRange, ranges: PatternRange[]): void {
+  let at = start
+  while (at < stop) {
     if (!isDigit(text, at)) {
       at++
       continue
@@ -26,7 +37,6 @@ export function findCards(text: string): PatternRange[] {
       while (isDigit(text, at)) at++
     }
   }
-  return ranges
 }
 
 /** Says whether an integer's digits are those of a card. */

@@ -3,6 +3,8 @@
  * n-th character of the text must hit one.
  */
 
+import type { PatternRange } from '../pattern.ts'
+
 /** Classes of ASCII characters, as bits. */
 export const DIGIT_GROUPS = 1
 export const HEX_AND_COLON = 2
@@ -28,20 +30,33 @@ export function hasRun(
   length: number,
   test?: (run: string) => boolean,
 ): boolean {
-  let floor = 0
-  let at = length - 1
+  for (let at = 0; ; ) {
+    const run = nextRun(text, mask, length, at)
+    if (!run) return false
+    if (!test || test(text.slice(run.start, run.end))) return true
+    at = run.end
+  }
+}
+
+/** The first whole run of at least so many characters of a class, from a position on. */
+export function nextRun(
+  text: string,
+  mask: number,
+  length: number,
+  from: number,
+): PatternRange | undefined {
+  let at = from + length - 1
   while (at < text.length) {
     if (!isIn(text, at, mask)) {
       at += length
       continue
     }
     let start = at
-    while (start > floor && isIn(text, start - 1, mask)) start--
+    while (start > from && isIn(text, start - 1, mask)) start--
     let end = at + 1
     while (end < text.length && isIn(text, end, mask)) end++
-    if (end - start >= length && (!test || test(text.slice(start, end)))) return true
-    floor = end
+    if (end - start >= length) return { start, end }
     at = end + length
   }
-  return false
+  return undefined
 }

@@ -82,6 +82,14 @@ export class ScopeDecoder {
     }
   }
 
+  /** Several chunks at once. */
+  pushAll(chunks: readonly Buffer[]): void {
+    if (this.#payload) return this.push(Buffer.concat(chunks))
+    const block = this.#buffer.pushAll(chunks)
+    const rest = block && this.#readLines(block)
+    if (rest) this.push(rest)
+  }
+
   /** The connection has ended: a payload that is not whole, or half a line, is told of. */
   end(): void {
     const rest = this.#buffer.end()
