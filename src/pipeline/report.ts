@@ -3,6 +3,7 @@
  * shows up in the same dashboards as what it carries.
  */
 import { StatsD } from 'hot-shots'
+import { formatAddress } from '../component/address.ts'
 import type { Clock, Logger } from '../component/context.ts'
 import { Increments } from '../component/increments.ts'
 import type { PlannedTelemetry } from '../component/plan.ts'
@@ -22,22 +23,39 @@ export function startReport(
   log: Logger,
 ): () => Promise<void> {
   const { statsd: address } = planned
-  const client = new StatsD({
-    ...('path' in address
-      ? { path: address.path, protocol: 'stream' as const }
-      : {
-          host: address.host,
-          port: address.port,
-          protocol: address.scheme === 'tcp' ? ('tcp' as const) : ('udp' as const),
-        }),
-    prefix: planned.prefix,
-    globalTags: planned.tags,
-    maxBufferSize: 1400,
-    bufferFlushInterval: 1000,
-    errorHandler: error => log.warn(`the edge's own metrics could not be sent: ${error.message}`),
-  })
+  let broken = false
+  const connect = (): StatsD => {
+    let made: StatsD | undefined
+    made = new StatsD({
+      ...('path' in address
+        ? { path: address.path, protocol: 'stream' as const }
+        : {
+            host: address.host,
+            port: address.port,
+            protocol: address.scheme === 'tcp' ? ('tcp' as const) : ('udp' as const),
+          }),
+      prefix: planned.prefix,
+      globalTags: planned.tags,
+      maxBufferSize: 1400,
+      bufferFlushInterval: 1000,
+      errorHandler(error) {
+        // Of a connection that broke, the first error tells why; hot-shots never mends some of them.
+        if ((made && made !== client) || broken) return
+        broken = address.scheme !== 'udp'
+        const where = formatAddress(address)
+        log.warn(`the edge's own metrics could not be sent to ${where}: ${error.message}`)
+      },
+    })
+    return made
+  }
+  let client = connect()
   const increments = new Increments()
   const report = () => {
+    if (broken) {
+      client.close()
+      broken = false
+      client = connect()
+    }
     for (const record of increments.of(metrics())) {
       const { _metric: name, _metric_type: type, _value: value, _time, ...tags } = record
       if (typeof name !== 'string' || typeof value !== 'number') continue

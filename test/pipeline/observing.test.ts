@@ -1,6 +1,8 @@
 /** The parts through which an edge is watched: log, meters, rejects. */
 import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -147,6 +149,39 @@ t.test('a StatsD server that nobody runs is said once, and ends nothing', async 
     t.match(lines.join(''), "the edge's own metrics could not be sent", statsd.scheme)
     t.ok(lines.length < 10, lines.join(''))
   }
+})
+
+t.test('a StatsD server that comes late, over TCP, gets the metrics from then on', async t => {
+  const gone = net.createServer().listen(0, '127.0.0.1')
+  await once(gone, 'listening')
+  const { port } = gone.address() as net.AddressInfo
+  gone.close()
+  const clock = new VirtualClock()
+  const lines: string[] = []
+  const log = new Log({ level: 'info', format: 'json', write: line => lines.push(line), clock })
+  const meters = new MeterStore()
+  const end = startReport(
+    { statsd: { scheme: 'tcp', host: '127.0.0.1', port }, prefix: '', interval: 10_000, tags: {} },
+    () => meters.records(0),
+    clock,
+    log.for('edge'),
+  )
+  await eventually(() => lines.length > 0)
+  t.match(lines[0], `could not be sent to tcp://127.0.0.1:${port}`)
+  let received = ''
+  const server = net.createServer(socket =>
+    socket.on('data', data => {
+      received += data
+    }),
+  )
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  meters.set('uptime_seconds', {}, 20)
+  clock.advance(10_000)
+  await end()
+  await eventually(() => received.includes('uptime_seconds:20|g'))
+  t.equal(lines.length, 1)
 })
 
 t.test('rejects are kept in private files of bounded size, as text or base64', async t => {
