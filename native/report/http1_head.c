@@ -1,18 +1,32 @@
 /* Reads the head of an HTTP/1 message as RFC 9112 has it; names are compared whole and without case. */
 #include "http1_head.h"
 
-static bool is_token(char byte)
+/** The characters of a token (RFC 9110 §5.6.2). */
+static const bool token[256] = {
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['!'] = true, ['#'] = true, ['$'] = true,
+    ['%'] = true,         ['&'] = true,         ['\''] = true,       ['*'] = true, ['+'] = true, ['-'] = true,
+    ['.'] = true,         ['^'] = true,         ['_'] = true,         ['`'] = true, ['|'] = true, ['~'] = true,
+};
+
+static inline bool is_token(char byte)
 {
-    if ((byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9')) return true;
-    return byte != 0 && strchr("!#$%&'*+-.^_`|~", byte) != NULL;
+    return token[(unsigned char)byte];
+}
+
+static struct scope_slice trimmed_end(struct scope_slice slice)
+{
+    while (slice.length > 0) {
+        char last = slice.at[slice.length - 1];
+        if (last != ' ' && last != '\t' && last != '\r' && last != '\n') break;
+        slice.length--;
+    }
+    return slice;
 }
 
 static struct scope_slice trimmed(struct scope_slice slice)
 {
     while (slice.length > 0 && (slice.at[0] == ' ' || slice.at[0] == '\t')) slice.at++, slice.length--;
-    while (slice.length > 0 && strchr(" \t\r\n", slice.at[slice.length - 1]) != NULL && slice.at[slice.length - 1] != 0)
-        slice.length--;
-    return slice;
+    return trimmed_end(slice);
 }
 
 /** Methods longer than this are not taken for HTTP (the longest registered one has 17 letters). */
@@ -167,10 +181,7 @@ bool scope_http1_parse_head(const char *at, size_t length, struct scope_http1_he
     *head = (struct scope_http1_head){.content_length = -1};
     const char *end = memchr(at, '\n', length);
     if (end == NULL) return false;
-    struct scope_slice line = {at, (size_t)(end - at)};
-    while (line.length > 0 && strchr(" \t\r", line.at[line.length - 1]) != NULL && line.at[line.length - 1] != 0)
-        line.length--;
-    if (!first_line(line, head)) return false;
+    if (!first_line(trimmed_end((struct scope_slice){at, (size_t)(end - at)}), head)) return false;
     head->headers = (struct scope_slice){end + 1, length - (size_t)(end + 1 - at)};
     struct scope_slice rest = head->headers;
     struct scope_http1_header header;

@@ -26,7 +26,9 @@ static void add_unless_taken(struct scope_fields *fields, const struct scope_fie
 static void add_tags(const struct scope_report *report, struct scope_fields *fields, unsigned captured)
 {
     if (report->tag_count == 0 && captured == 0) return;
-    struct scope_fields own = *fields;
+    struct scope_fields own;
+    own.count = fields->count;
+    memcpy(own.list, fields->list, own.count * sizeof own.list[0]);
     fields->count = 0;
     for (unsigned i = 0; i < captured; i++) add_unless_taken(fields, &own.list[i]);
     for (unsigned i = 0; i < report->tag_count; i++) add_unless_taken(fields, &report->tags[i]);
