@@ -172,18 +172,3 @@ SCOPE_HOOK(int, vdprintf, int fd, const char *format, va_list values) { PRINTING
 SCOPE_HOOK(int, __vdprintf_chk, int fd, int flag, const char *format, va_list values) { PRINTING_TO(__vdprintf_chk, real___vdprintf_chk, fd, flag, format); }
 SCOPE_HOOK(int, dprintf, int fd, const char *format, ...) { VARIADIC(hook_vdprintf(fd, format, values)); }
 SCOPE_HOOK(int, __dprintf_chk, int fd, int flag, const char *format, ...) { VARIADIC(hook___vdprintf_chk(fd, flag, format, values)); }
-
-SCOPE_HOOK(void, perror, const char *text) {
-    struct scope_stream_write write;
-    int error = errno;
-    if (!scope_stream_before(&write, stderr)) {
-        real_perror(text);
-        return;
-    }
-    real_perror(text);
-    int saved = errno;
-    char line[512], name[128];
-    int length = snprintf(line, sizeof line, "%s%s%s\n", text ? text : "", text && *text ? ": " : "", strerror_r(error, name, sizeof name));
-    scope_stream_after(&write, SCOPE_OP(perror), length < (int)sizeof line ? length : (int)sizeof line - 1, line);
-    errno = saved;
-}

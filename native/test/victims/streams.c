@@ -1,10 +1,13 @@
 /* Streams: every way to put text into one and to get it out, and what arrives. Works in its current directory. */
+#include <err.h>
 #include <errno.h>
+#include <error.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -94,6 +97,21 @@ int main(void) {
     all_ways(stderr, 3);
     errno = ENOENT;
     perror("perror");
+    perror(NULL);
+    errno = EACCES;
+    warn("a warning of %d", 1);
+    warnx("another %s", "one");
+    error(0, ENOENT, "an error of %d", 2);
+    error(0, 0, "%0*d", 300, 7);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        error(0, 0, "%0*d", 3000, 7);
+        err(3, "ends with %s", "this");
+    }
+    int status;
+    waitpid(child, &status, 0);
+    printf("err %d\n", WEXITSTATUS(status));
     errno = EDOM;
     printf("errno is kept %d\n", errno == EDOM);
     modes("full.txt", _IOFBF, 512);
