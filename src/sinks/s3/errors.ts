@@ -62,13 +62,26 @@ const BUSY = new Set([
   'InternalError',
 ])
 
+const UNTRUSTED =
+  'the certificate of the server is signed by no authority that is trusted here; name the PEM file of that authority in NODE_EXTRA_CA_CERTS'
+/** What the system's own errors mean here; a server's messages are shown as they are. */
+const IN_WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens at the endpoint; check its host and port',
+  ENOTFOUND: 'the host name of the endpoint does not exist; check its spelling',
+  EAI_AGAIN: 'the host name of the endpoint could not be looked up now',
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+}
+
 /** Says what an error of the SDK, of the system or of the sink means. */
 export function diagnose(error: unknown): Diagnosis {
   if (error instanceof S3Error) {
     return { trouble: error.trouble, code: error.code, why: error.message }
   }
   const { name, message, status, code } = read(error)
-  const why = message === '' ? `${code}${status ? ` (HTTP ${status})` : ''}` : `${code}: ${message}`
+  const words = IN_WORDS[code] ?? message
+  const why = words === '' ? `${code}${status ? ` (HTTP ${status})` : ''}` : `${code}: ${words}`
   const is = (trouble: Trouble): Diagnosis => ({ trouble, code, why })
   if (RESTART.has(code)) return is('restart')
   if (REFUSED.has(code) || status === 413) return is('refused')
