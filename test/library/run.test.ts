@@ -386,7 +386,7 @@ custom:
     t.match(
       receiver.lines().filter(line => line.type === 'evt'),
       [{ body: { source: 'stdout', team: 'blue sky', tier: 'two' } }],
-  { skip },
+    )
     t.equal(receiver.lines().filter(line => line.type === 'evt').length, 1)
     const log = readFileSync(join(directory, 'own.log'), 'utf8')
     t.match(log, /scope\.yml line 2: metric\.enable: "maybe" is neither true nor false/)

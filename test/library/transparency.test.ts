@@ -156,6 +156,9 @@ t.test(
 t.test('processes come, change and go as ever', { skip }, async t => {
   const { records } = both(t, 'processes')
   t.ok(new Set(records.map(({ pid }) => pid)).size > 10, 'forked children are captured too')
+  const log = records.find(r => r.kind === 'log_text' && r.text === 'from the child\n')
+  const told = records.find(r => r.pid === log?.pid && r.channel === log?.channel)
+  t.match(told?.path, /\/shared\.log$/, 'the report of a child learns the name of an inherited log')
   t.ok(records.some(r => r.kind === 'process_exec' && r.text === '/bin/sh'))
 })
 
