@@ -149,6 +149,7 @@ static void descriptors_received(const struct msghdr *message) {
             scope_count(SCOPE_COUNT_FS_OPEN, 1);
             channel->inherited = false;
             channel->announced = scope_wants.fs_events;
+            channel->told_generation = __atomic_load_n(&scope_armed.generation, __ATOMIC_RELAXED);
             if (channel->announced) scope_record_file_open(channel, fds[i], SCOPE_OP(recvmsg), "Received_File_Descriptor", 0, 0);
         }
     }

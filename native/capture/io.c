@@ -20,6 +20,25 @@ bool scope_path_was_read(int error) {
     }
 }
 
+static uint32_t generation(void) {
+    return __atomic_load_n(&scope_armed.generation, __ATOMIC_RELAXED);
+}
+
+/*
+ * Text of a file that the parent opened before it forked: whoever reads this process's records has not
+ * heard of the file. Its opening is recorded again, with flags -1, under the name that the kernel has for it.
+ */
+static void tell_again(struct scope_channel *channel, int fd) {
+    char link[32], path[4096];
+    channel->told_generation = generation();
+    if (scope_sandboxed) return;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length <= 0) return;
+    path[length] = '\0';
+    scope_record_file_open(channel, fd, SCOPE_OP(open), path, -1, 0);
+}
+
 void scope_moved_slow(const struct scope_moved *moved) {
     int saved = errno;
     struct scope_channel *channel = scope_channel_of(moved->fd);
@@ -31,8 +50,10 @@ void scope_moved_slow(const struct scope_moved *moved) {
     case SCOPE_PLAIN_FILE:
         if (moved->result >= 0) {
             scope_file_moved(channel, moved->out, moved->began, (uint64_t)moved->result, 1);
-            if (moved->out && channel->watched && moved->result > 0)
+            if (moved->out && channel->watched && moved->result > 0) {
+                if (SCOPE_UNLIKELY(channel->told_generation != generation())) tell_again(channel, moved->fd);
                 scope_record_text(channel, moved->fd, moved->parts, moved->part_count, (uint64_t)moved->result);
+            }
         } else if (is_error(saved)) {
             scope_count(SCOPE_COUNT_FS_ERROR_READ_WRITE, 1);
             if (scope_wants.fs_events) scope_record_path(SCOPE_FILE_ERROR, channel->id, moved->op, saved, NULL, NULL);
@@ -65,7 +86,7 @@ void scope_opened(scope_op op, int fd, const char *path, int flags, uint32_t mod
         if (channel != &scope_other) {
             channel->watched = scope_wants.log_files && scope_wants.watches_file && scope_wants.watches_file(path);
             channel->announced = scope_wants.fs_events || channel->watched;
-            channel->told_generation = __atomic_load_n(&scope_armed.generation, __ATOMIC_RELAXED);
+            channel->told_generation = generation();
             if (channel->announced) scope_record_file_open(channel, fd, op, path, flags, mode);
         }
         replaced(scope_channel_put(fd, channel), fd);
@@ -88,20 +109,21 @@ struct scope_channel *scope_closing(int fd) {
 }
 
 void scope_channel_end(struct scope_channel *channel, int fd, scope_op op) {
-    if (channel->kind == SCOPE_PLAIN_FILE && channel->announced) scope_record_file_close(channel, fd, op);
+    if (channel->kind == SCOPE_PLAIN_FILE && channel->announced && channel->told_generation == generation())
+        scope_record_file_close(channel, fd, op);
     if (channel->kind == SCOPE_SOCKET) scope_socket_ended(channel, fd);
     scope_channel_free(channel);
 }
 
 void scope_channels_end(void) {
-    uint32_t generation = __atomic_load_n(&scope_armed.generation, __ATOMIC_RELAXED);
+    uint32_t now = generation();
     for (unsigned fd = 0; fd < SCOPE_FDS; fd++) {
         if (!scope_fd_pages[fd / SCOPE_FDS_A_PAGE]) {
             fd |= SCOPE_FDS_A_PAGE - 1;
             continue;
         }
         struct scope_channel *channel = scope_channel_find((int)fd);
-        if (!channel || !channel->announced || channel->told_generation != generation) continue;
+        if (!channel || !channel->announced || channel->told_generation != now) continue;
         channel->announced = false; /* told, also for its duplicates */
         if (channel->kind == SCOPE_PLAIN_FILE) scope_record_file_close(channel, (int)fd, SCOPE_OP(_exit));
         if (channel->kind == SCOPE_SOCKET && !channel->is_datagram) scope_record_net_close(channel, (int)fd);

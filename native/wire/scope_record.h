@@ -181,6 +181,7 @@ typedef uint16_t scope_op;
 
 struct scope_file_open {
     int32_t fd;
+    /** -1: opened before the fork that made this process; told so that its text has a name, no event. */
     int32_t flags;
     uint32_t mode;
     scope_op op;

@@ -113,7 +113,16 @@ static void execs(void) {
     printf("system %d\n", WEXITSTATUS(system("exit 31")));
 }
 
+static void logs(void) {
+    int file = open("shared.log", O_CREAT | O_WRONLY | O_APPEND, 0600);
+    pid_t pid = fork();
+    if (pid == 0) _exit(write(file, "from the child\n", 15) == 15 ? 41 : 42);
+    waited("log", pid);
+    close(file);
+}
+
 int main(void) {
+    logs();
     forks();
     vforks();
     execs();
