@@ -43,6 +43,7 @@ static void lose(struct feeding *feeding)
     drop_held(feeding->side, feeding->sink->memory);
     feeding->side->state = LOST;
     (*feeding->sink->lost)++;
+    if (feeding->http->requests == 1 + feeding->direction) scope_http1_requests_lost(feeding->http);
 }
 
 /** Bytes up to and with the empty line that ends a head; 0 if it is not there, `from` then is where to go on. */
@@ -318,6 +319,25 @@ static size_t find_last_chunk(struct scope_http1_side *side, const char *at, siz
     return length;
 }
 
+/**
+ * After a loss: where, behind a head that is not followed, the next message begins. Only there, since
+ * within a body anything may look like a message.
+ */
+static size_t find_next_head(struct feeding *feeding, const char *at, size_t length)
+{
+    bool responses = feeding->http->requests == 2 - feeding->direction;
+    enum scope_http1_start wanted = responses ? SCOPE_HTTP1_RESPONSE : SCOPE_HTTP1_REQUEST;
+    size_t from = 0, end;
+    while ((end = head_end(at + from, length - from, &(size_t){0})) != 0) {
+        from += end;
+        if (scope_http1_looks(at + from, length - from) != wanted) continue;
+        if (responses) scope_http1_keep_newest(feeding->http);
+        feeding->side->state = START;
+        return from;
+    }
+    return length;
+}
+
 /** One step; the bytes it used up. */
 static size_t eat(struct feeding *feeding, const char *at, size_t length)
 {
@@ -362,9 +382,10 @@ static size_t eat(struct feeding *feeding, const char *at, size_t length)
         return eat_trailers(side, at, length);
     case CHUNKS_LOST:
         return find_last_chunk(side, at, length);
+    case LOST:
+        return feeding->http->requests != 0 ? find_next_head(feeding, at, length) : length;
     case UNTIL_CLOSE:
     case TUNNEL:
-    case LOST:
         return length;
     }
     return length;
@@ -463,6 +484,7 @@ enum scope_http1_verdict scope_http1_feed(struct scope_http1 *http, enum scope_h
 
 void scope_http1_gap(struct scope_http1 *http, struct scope_memory *memory)
 {
+    scope_http1_requests_lost(http);
     for (int i = 0; i < 2; i++) {
         if (http->sides[i].state == TUNNEL) continue;
         drop_held(&http->sides[i], memory);

@@ -56,6 +56,8 @@ struct scope_http1 {
     struct scope_http1_request *waiting; /* ring */
     uint32_t first, count, capacity;
     uint32_t uncounted; /* requests behind the ring of which nothing is known */
+    bool is_pipelined;  /* requests have been sent before the last one was answered */
+    bool is_unpaired;   /* and some of them were lost: nobody knows any more which response is whose */
 };
 
 enum scope_http1_verdict { SCOPE_HTTP1_UNDECIDED, SCOPE_HTTP1_IS, SCOPE_HTTP1_IS_NOT, SCOPE_HTTP1_IS_HTTP2 };

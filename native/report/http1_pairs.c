@@ -30,6 +30,8 @@ static struct scope_slice keep(char **to, struct scope_slice from)
 void scope_http1_push(struct scope_http1 *http, const struct scope_http1_head *head, uint64_t started_ns,
                       struct scope_memory *memory)
 {
+    if (http->is_unpaired) return;
+    if (http->count != 0) http->is_pipelined = true;
     if (http->uncounted != 0 || (http->count == http->capacity && !grow(http, memory))) {
         http->uncounted++;
         return;
@@ -78,6 +80,11 @@ void scope_http1_pop(struct scope_http1 *http)
     } else if (http->uncounted != 0) {
         http->uncounted--;
     }
+}
+
+void scope_http1_requests_lost(struct scope_http1 *http)
+{
+    if (http->is_pipelined) http->is_unpaired = true;
 }
 
 void scope_http1_keep_newest(struct scope_http1 *http)

@@ -9,6 +9,8 @@ void scope_http1_push(struct scope_http1 *, const struct scope_http1_head *, uin
 struct scope_http1_request *scope_http1_oldest(struct scope_http1 *);
 /** Ends the oldest one's wait. What oldest() gave stays readable until the next push. */
 void scope_http1_pop(struct scope_http1 *);
+/** Requests were lost. Those that wait came before and are still answered first; later ones may not be matched. */
+void scope_http1_requests_lost(struct scope_http1 *);
 /** Responses were lost: only the newest request can still be matched. */
 void scope_http1_keep_newest(struct scope_http1 *);
 void scope_http1_free_pairs(struct scope_http1 *, struct scope_memory *);

@@ -265,6 +265,14 @@ static void gaps(void)
          CHECK_TEXT(TALK({'<', GET("/1")}, {'>', OK("1", ""), 500}, {'<', GET("/2")}, {'<', GET("/3")}, {'>', OK("0", "")}),
                     "req GET /1 host=h server\nresp 200 OK for=GET of=/1 length=1 server\nreq GET /2 host=h server\n"
                     "req GET /3 host=h server\nresp 200 OK for=GET of=/3 length=0 server\n"));
+    CASE("after a loss a message is found behind a head too, but not within text",
+         CHECK_TEXT(TALK({'<', GET("/1")}, {'<', GET("/2"), 5000, "Host: h\r\n\r\n" GET("/9")}, {'<', "x", 70, "say:\r\nGET /no HTTP/1.1\r\n"}),
+                    "req GET /1 host=h server\nreq GET /2 host=h server\nreq GET /9 host=h server\n"));
+    CASE("when requests of a pipeline are lost, responses are told without one rather than with a wrong one",
+         CHECK_TEXT(TALK({'<', GET("/1") GET("/2"), 500, GET("/9")}, {'<', GET("/10")}, {'>', OK("0", "") OK("0", "") OK("0", "") OK("0", "")}),
+                    "req GET /1 host=h server\nreq GET /2 host=h server\nreq GET /10 host=h server\n"
+                    "resp 200 OK for=GET of=/1 length=0 server\nresp 200 OK for=GET of=/2 length=0 server\n"
+                    "resp 200 OK length=0 server\nresp 200 OK length=0 server\n"));
     CASE("what comes between a loss and the next message is not told", {
         struct scope_http1 http = {0};
         told[0] = 0;
