@@ -102,6 +102,7 @@ function planOf(
   const plannedTests = planTests(tests, components, findings)
   if (!edge || !shares || findings.failed) return undefined
   const inputsOf = (declared: Declared): readonly InputRef[] => inputs.get(declared) ?? []
+  const madeOf = ({ id, signature, options }: Declared) => ({ id, signature, options })
   const bytesOf = (declared: Declared): number => shares.bytes.get(declared) ?? 0
   return {
     file,
@@ -115,27 +116,21 @@ function planOf(
     sources: components
       .filter(({ kind }) => kind === 'source')
       .map(declared => ({
-        id: declared.id,
-        signature: declared.signature,
+        ...madeOf(declared),
         component: declared.component as Source,
-        options: declared.options,
         buffer: bytesOf(declared),
       })),
     transforms: transforms.map(declared => ({
-      id: declared.id,
-      signature: declared.signature,
+      ...madeOf(declared),
       component: declared.component as Transform,
-      options: declared.options,
       inputs: inputsOf(declared),
       outputs: outputsOf(declared) ?? [],
     })),
     sinks: components
       .filter(({ kind }) => kind === 'sink')
       .map(declared => ({
-        id: declared.id,
-        signature: declared.signature,
+        ...madeOf(declared),
         component: declared.component as Sink,
-        options: declared.options,
         inputs: inputsOf(declared),
         queue: {
           type: 'memory',

@@ -4,7 +4,16 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { eventually } from '../context.ts'
-import { freePort, linesOf, ROOT, SAMPLES, sendTcp, startEdge, without } from './running.ts'
+import {
+  freePort,
+  linesOf,
+  ROOT,
+  recordsOf,
+  SAMPLES,
+  sendTcp,
+  startEdge,
+  without,
+} from './running.ts'
 
 const samples = readdirSync(SAMPLES).filter(name => name.endsWith('.ndjson'))
 
@@ -166,7 +175,8 @@ ${more}`
   await sender
   await eventually(() => linesOf(join(edge.directory, 'one.ndjson')).length >= sent, 'all lines')
   t.equal(await edge.stop(), 0)
-  const numbers = linesOf(join(edge.directory, 'one.ndjson')).map(line => JSON.parse(line).n)
+  const records = await recordsOf(join(edge.directory, 'one.ndjson'))
+  const numbers = records.map(({ n }) => n as number)
   t.strictSame(
     numbers.toSorted((a, b) => a - b),
     Array.from({ length: sent }, (_, i) => i),

@@ -9,7 +9,7 @@ import { StatsD } from 'hot-shots'
 import t from 'tap'
 import { eventually } from '../context.ts'
 import { startFakeS3 } from '../fake-s3/server.ts'
-import { freePort, linesOf, ROOT, SAMPLES, sendTcp, startEdge } from './running.ts'
+import { freePort, linesOf, ROOT, recordsOf, SAMPLES, sendTcp, startEdge } from './running.ts'
 
 /** What the examples want to be told. */
 const PLACES = {
@@ -44,13 +44,9 @@ t.test(
         SCOPE_EDGE_STATSD: `udp://127.0.0.1:${statsd}`,
       },
     })
-    const sample = readFileSync(join(SAMPLES, 'appscope-redis.ndjson'), 'utf8')
-    const bodies = sample
-      .trim()
-      .split('\n')
-      .map(line => JSON.parse(line))
-      .filter(line => line.body)
-    await sendTcp(events, sample)
+    const sample = join(SAMPLES, 'appscope-redis.ndjson')
+    const bodies = (await recordsOf(sample)).filter(message => message['body'])
+    await sendTcp(events, readFileSync(sample, 'utf8'))
     const client = new StatsD({ host: '127.0.0.1', port: statsd })
     client.increment('page.views', 3, { env: 'test' })
     await new Promise<void>(resolve => client.close(() => resolve()))
@@ -59,11 +55,11 @@ t.test(
     const out = join(edge.directory, 'out')
     const files = readdirSync(out)
     const redis = files.filter(name => name.startsWith('redis-server-'))
-    const written = redis.flatMap(name => linesOf(join(out, name)).map(line => JSON.parse(line)))
-    t.equal(written.filter(event => event.source !== 'process.start').length, bodies.length)
-    t.same(written.filter(event => event.source !== 'process.start')[5], bodies[5].body)
+    const written = await recordsOf(...redis.map(name => join(out, name)))
+    t.equal(written.filter(event => event['source'] !== 'process.start').length, bodies.length)
+    t.same(written.filter(event => event['source'] !== 'process.start')[5], bodies[5]?.['body'])
     const metrics = files.filter(name => name.startsWith('metrics-'))
-    const counted = metrics.flatMap(name => linesOf(join(out, name)).map(line => JSON.parse(line)))
+    const counted = await recordsOf(...metrics.map(name => join(out, name)))
     t.match(counted, [{ _metric: 'page.views', _metric_type: 'counter', _value: 3, env: 'test' }])
   },
 )
@@ -172,13 +168,13 @@ t.test('an edge feeds another edge', async t => {
   await eventually(() => linesOf(out).length >= 2, 'both events')
   t.equal(await sender.stop(), 0)
   t.equal(await receiver.stop(), 0)
-  const got = linesOf(out).map(line => JSON.parse(line))
+  const got = await recordsOf(out)
   t.same(
-    got.find(event => event.sourcetype === 'http'),
+    got.find(event => event['sourcetype'] === 'http'),
     failure,
   )
   t.match(
-    got.find(event => event.source === 'fs.open'),
+    got.find(event => event['source'] === 'fs.open'),
     { proc: 'shop', events: 2 },
   )
 })

@@ -1,10 +1,19 @@
 /** A real edge, as users run it: `bin/scope edge` in a process of its own, with places of its own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  createReadStream,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { request } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import ndjson from 'ndjson'
+import type { JsonObject } from '../../src/record/json.ts'
 import { eventually } from '../context.ts'
 
 export const ROOT = new URL('../..', import.meta.url).pathname
@@ -139,4 +148,17 @@ export function without(...programs: string[]): { skip: string | false } {
     program => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0,
   )
   return { skip: missing.length > 0 && `${missing.join(', ')} not installed` }
+}
+
+/** The records of NDJSON files, as another parser than the edge's own reads them. */
+export async function recordsOf(...paths: string[]): Promise<JsonObject[]> {
+  const records: JsonObject[] = []
+  for (const path of paths) {
+    const parser = ndjson.parse()
+    createReadStream(path)
+      .on('error', error => parser.destroy(error))
+      .pipe(parser)
+    for await (const record of parser) records.push(record)
+  }
+  return records
 }

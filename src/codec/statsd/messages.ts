@@ -51,15 +51,7 @@ export function readEvent(line: string, now: number): Message {
   const data: JsonObject = { title: newlines(split.title), text: newlines(split.text) }
   const rest = readFields(split.rest, EVENT_FIELDS, data)
   if ('problem' in rest) return rest
-  return {
-    record: {
-      sourcetype: 'statsd',
-      source: 'statsd.event',
-      _time: rest.time ?? now,
-      data,
-    },
-    skipped: rest.skipped,
-  }
+  return message('statsd.event', data, rest.time ?? now, rest.skipped)
 }
 
 /** Reads a line that starts with `_sc|`. `now` in seconds, for a check without `d:`. */
@@ -74,15 +66,16 @@ export function readServiceCheck(line: string, now: number): Message {
   const data: JsonObject = { name: parts[1] as string, status: Number(parts[2]) }
   const rest = readFields(line.slice(parts[0].length), CHECK_FIELDS, data)
   if ('problem' in rest) return rest
-  return {
-    record: {
-      sourcetype: 'statsd',
-      source: 'statsd.service_check',
-      _time: rest.time ?? now,
-      data,
-    },
-    skipped: rest.skipped,
-  }
+  return message('statsd.service_check', data, rest.time ?? now, rest.skipped)
+}
+
+function message(
+  source: (DatadogEvent | ServiceCheck)['source'],
+  data: JsonObject,
+  time: number,
+  skipped: number,
+): Message {
+  return { record: { sourcetype: 'statsd', source, _time: time, data }, skipped }
 }
 
 interface Split {
