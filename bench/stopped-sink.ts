@@ -155,7 +155,12 @@ const checks: [boolean, string][] = [
   [share >= 90, `B with A's receiver stopped: ${share.toFixed(1)} % of B with A idle`],
   [status === 0, `the edge ended with status ${status}`],
 ]
+const idleCpu = ((phases[0]?.bPerCpu ?? 0) + (phases[4]?.bPerCpu ?? 0)) / 2
 process.stdout.write(`${table.join('\n')}\n\n`)
+// On a machine with other work the rates say little, and this still says what the edge has to do.
+process.stdout.write(
+  `B for each CPU-second of the edge, A's receiver stopped: ${(((phases[2]?.bPerCpu ?? 0) / idleCpu) * 100).toFixed(1)} % of A idle\n`,
+)
 for (const [ok, text] of checks) process.stdout.write(`${ok ? 'holds' : 'FAILS'}: ${text}\n`)
 if (checks.some(([ok]) => !ok)) process.stderr.write(log.slice(-4000))
 process.exit(checks.every(([ok]) => ok) ? 0 : 1)
