@@ -18,7 +18,7 @@ export const edgeOptions = z.strictObject({
   memory: size()
     .prefault('256MiB')
     .describe(
-      'Memory that events may take. Sources without a `buffer` and sinks without a `queue.max_bytes` share a quarter of it; all together may take half.',
+      'Memory that events may take. Sources without a `buffer` and sinks without a `queue.max_bytes` share a quarter of it; all together may take half. From 256MiB on the whole process stays below it and 64 MiB; less saves little, for the program itself takes 200 MiB and more under full load.',
     ),
   drain_timeout: duration()
     .prefault('10s')
