@@ -190,3 +190,38 @@ t.test('blocks do not change when later chunks come', async t => {
     ['{"a":1}', '{"b":2}', '{"c":3}'],
   )
 })
+
+t.test('several chunks at once give what they give one after the other', async t => {
+  const input = Buffer.concat([
+    Buffer.from('{"a":"é€😀"}\r\n\nnot json\n{"b":[1,2]}\n'),
+    Buffer.from(`{"c":"${'x'.repeat(60)}"}\r\n{"d":"${'y'.repeat(200)}"}\n{"e":2}\n{"f":`),
+  ])
+  const read = (cuts: readonly number[], together: number) => {
+    const context = testContext({ directory: 'none' })
+    const options = { format: 'ndjson', maxLineBytes: 68 } as const
+    const decoder = new LineDecoder(options, ORIGIN, context)
+    const chunks = cuts.map((cut, i) => Buffer.from(input.subarray(cuts[i - 1] ?? 0, cut)))
+    const found: string[] = []
+    const take = (block: DecodedBlock | undefined) => found.push(...(block ? linesOf(block) : []))
+    for (let i = 0; i < chunks.length; i += together) {
+      take(decoder.pushAll(chunks.slice(i, i + together)))
+    }
+    take(decoder.end())
+    return JSON.stringify([
+      found,
+      // How much of a line that is too long was kept depends on how it came.
+      context.rejects.map(({ reason, bytes, length }) => [reason, length ?? bytes.length]).sort(),
+    ])
+  }
+  const expected = read([input.length], 1)
+  let wrong = 0
+  for (let size = 1; size < input.length; size++) {
+    const cuts: number[] = []
+    for (let cut = size; cut < input.length + size; cut += size) {
+      cuts.push(Math.min(cut, input.length))
+    }
+    for (const together of [1, 2, 3, 7]) if (read(cuts, together) !== expected) wrong++
+  }
+  t.equal(wrong, 0)
+  t.match(expected, /line_too_long.*truncated/)
+})
