@@ -4,22 +4,8 @@
  */
 #include "http1.h"
 
+#include "http1_chunks.h"
 #include "http1_pairs.h"
-
-enum state {
-    START,        /* between messages */
-    HEAD,         /* in a head; what came so far may be in `held` */
-    HEAD_CUT,     /* in a head whose middle is not known: its end is looked for, `remaining` is kept */
-    BODY,         /* `remaining` bytes are left */
-    CHUNK_SIZE,
-    CHUNK_DATA,   /* `remaining` bytes of this chunk are left */
-    CHUNK_END,    /* the line end behind a chunk's data */
-    TRAILERS,
-    CHUNKS_LOST,  /* somewhere in a chunked body */
-    UNTIL_CLOSE,
-    TUNNEL,       /* upgraded or CONNECTed: no HTTP/1 any more */
-    LOST          /* until a call begins with a message */
-};
 
 /** What a call hands down to the steps of the parser. */
 struct feeding {
@@ -41,7 +27,7 @@ static void drop_held(struct scope_http1_side *side, struct scope_memory *memory
 static void lose(struct feeding *feeding)
 {
     drop_held(feeding->side, feeding->sink->memory);
-    feeding->side->state = LOST;
+    feeding->side->state = SCOPE_HTTP1_LOST;
     (*feeding->sink->lost)++;
     if (feeding->http->requests == 1 + feeding->direction) scope_http1_requests_lost(feeding->http);
 }
@@ -69,29 +55,29 @@ static size_t head_end(const char *at, size_t length, size_t *from)
     return 0;
 }
 
-static void body_by_headers(struct feeding *feeding, const struct scope_http1_head *head, enum state without_length)
+static void body_by_headers(struct feeding *feeding, const struct scope_http1_head *head, enum scope_http1_state without_length)
 {
     struct scope_http1_side *side = feeding->side;
     side->remaining = 0;
     if (head->chunked) {
-        side->state = CHUNK_SIZE;
+        side->state = SCOPE_HTTP1_CHUNK_SIZE;
         side->digits = 0;
         side->in_extension = false;
     } else if (head->coded) {
-        side->state = UNTIL_CLOSE;
+        side->state = SCOPE_HTTP1_UNTIL_CLOSE;
     } else if (head->bad_length) {
         lose(feeding);
     } else if (head->content_length > 0) {
-        side->state = BODY;
+        side->state = SCOPE_HTTP1_BODY;
         side->remaining = (uint64_t)head->content_length;
     } else {
-        side->state = head->content_length == 0 ? START : without_length;
+        side->state = head->content_length == 0 ? SCOPE_HTTP1_START : without_length;
     }
 }
 
 static void take_request(struct feeding *feeding, const struct scope_http1_head *head)
 {
-    body_by_headers(feeding, head, START);
+    body_by_headers(feeding, head, SCOPE_HTTP1_START);
     feeding->side->may_lack_body = head->expects_continue;
     scope_http1_push(feeding->http, head, feeding->side->started_ns, feeding->sink->memory);
     feeding->sink->request(feeding->sink->context, head, feeding->direction == SCOPE_HTTP1_OUT, feeding->time_ns);
@@ -101,18 +87,18 @@ static void take_response(struct feeding *feeding, const struct scope_http1_head
 {
     struct scope_http1_request *request = scope_http1_oldest(feeding->http);
     if (head->status < 200 && head->status != 101) {
-        feeding->side->state = START;
+        feeding->side->state = SCOPE_HTTP1_START;
         return;
     }
     bool tunnel = head->status == 101 || (request != NULL && request->is_connect && head->status < 300);
     bool no_body = head->status == 204 || head->status == 304 || (request != NULL && request->is_head);
     feeding->side->may_lack_body = request == NULL;
-    if (no_body) feeding->side->state = START;
-    else body_by_headers(feeding, head, UNTIL_CLOSE);
+    if (no_body) feeding->side->state = SCOPE_HTTP1_START;
+    else body_by_headers(feeding, head, SCOPE_HTTP1_UNTIL_CLOSE);
     if (tunnel) {
         for (int i = 0; i < 2; i++) {
             drop_held(&feeding->http->sides[i], feeding->sink->memory);
-            feeding->http->sides[i].state = TUNNEL;
+            feeding->http->sides[i].state = SCOPE_HTTP1_TUNNEL;
         }
     }
     scope_http1_pop(feeding->http);
@@ -189,7 +175,7 @@ static void cut_head(struct feeding *feeding, const char *at, size_t length)
 static void give_head_up(struct feeding *feeding, const char *at, size_t length)
 {
     cut_head(feeding, at, length);
-    bool is_over = feeding->side->state == TUNNEL || feeding->side->state == LOST;
+    bool is_over = feeding->side->state == SCOPE_HTTP1_TUNNEL || feeding->side->state == SCOPE_HTTP1_LOST;
     if (feeding->verdict == SCOPE_HTTP1_IS && !is_over) lose(feeding);
 }
 
@@ -201,7 +187,7 @@ static size_t eat_head(struct feeding *feeding, const char *at, size_t length)
         size_t end = head_end(at, length, &from);
         if (end == 0) {
             check_start(feeding, at, length);
-            if (feeding->verdict >= SCOPE_HTTP1_IS_NOT || side->state != HEAD) return length;
+            if (feeding->verdict >= SCOPE_HTTP1_IS_NOT || side->state != SCOPE_HTTP1_HEAD) return length;
             if (length >= SCOPE_HTTP1_HEAD_MAX) give_head_up(feeding, at, SCOPE_HTTP1_HEAD_MAX);
             else if (!hold(feeding, at, length)) lose(feeding);
             else side->scanned = (uint32_t)from;
@@ -228,7 +214,7 @@ static size_t eat_head(struct feeding *feeding, const char *at, size_t length)
         return end - before;
     }
     check_start(feeding, side->held, side->held_length);
-    if (feeding->verdict >= SCOPE_HTTP1_IS_NOT || side->state != HEAD) return length;
+    if (feeding->verdict >= SCOPE_HTTP1_IS_NOT || side->state != SCOPE_HTTP1_HEAD) return length;
     if (length >= room) {
         char *held = side->held;
         size_t held_length = side->held_length;
@@ -236,85 +222,6 @@ static size_t eat_head(struct feeding *feeding, const char *at, size_t length)
         side->held_length = side->held_capacity = side->scanned = 0;
         give_head_up(feeding, held, held_length);
         scope_memory_give(feeding->sink->memory, held);
-    }
-    return length;
-}
-
-static size_t eat_chunk_size(struct feeding *feeding, const char *at, size_t length)
-{
-    struct scope_http1_side *side = feeding->side;
-    side->may_lack_body = false;
-    for (size_t i = 0; i < length; i++) {
-        char byte = scope_lower(at[i]);
-        if (byte == '\n') {
-            if (side->digits == 0) {
-                lose(feeding);
-                return length;
-            }
-            side->state = side->remaining != 0 ? CHUNK_DATA : TRAILERS;
-            side->line_empty = true;
-            return i + 1;
-        }
-        if (side->in_extension) continue;
-        int digit = byte >= '0' && byte <= '9' ? byte - '0' : byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-        if (digit >= 0 && side->digits < 15) {
-            side->remaining = side->remaining * 16 + (uint64_t)digit;
-            side->digits++;
-        } else if (digit < 0 && side->digits > 0 && (byte == ';' || byte == '\r' || byte == ' ' || byte == '\t')) {
-            side->in_extension = true;
-        } else {
-            lose(feeding);
-            return length;
-        }
-    }
-    return length;
-}
-
-static size_t eat_trailers(struct scope_http1_side *side, const char *at, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        if (at[i] == '\n') {
-            if (side->line_empty) {
-                side->state = START;
-                return i + 1;
-            }
-            side->line_empty = true;
-        } else if (at[i] != '\r') {
-            side->line_empty = false;
-        }
-    }
-    return length;
-}
-
-/** The end of a message whose last chunk's line ends at `begin`, if only another message or nothing follows; else 0. */
-static size_t try_last_chunk(struct scope_http1_side *side, const char *at, size_t length, size_t begin)
-{
-    side->line_empty = true;
-    side->state = TRAILERS;
-    size_t end = begin + eat_trailers(side, at + begin, length - begin);
-    if (side->state == START) {
-        enum scope_http1_start next = scope_http1_looks(at + end, length - end);
-        if (end == length || next == SCOPE_HTTP1_REQUEST || next == SCOPE_HTTP1_RESPONSE) return end;
-    }
-    side->state = CHUNKS_LOST;
-    return 0;
-}
-
-/** Looks for a last chunk, its trailers and, behind them, the end of the bytes or another message. */
-static size_t find_last_chunk(struct scope_http1_side *side, const char *at, size_t length)
-{
-    static const char last[] = "\r\n0\r\n";
-    if (length >= 3 && memcmp(at, last + 2, 3) == 0) {
-        size_t end = try_last_chunk(side, at, length, 3);
-        if (end != 0) return end;
-    }
-    for (size_t i = 0; i + sizeof last - 1 <= length; i++) {
-        const char *candidate = memchr(at + i, '\r', length - i - (sizeof last - 2));
-        if (candidate == NULL) break;
-        i = (size_t)(candidate - at);
-        if (memcmp(candidate, last, sizeof last - 1) != 0) continue;
-        size_t end = try_last_chunk(side, at, length, i + sizeof last - 1);
-        if (end != 0) return end;
     }
     return length;
 }
@@ -332,7 +239,7 @@ static size_t find_next_head(struct feeding *feeding, const char *at, size_t len
         from += end;
         if (scope_http1_looks(at + from, length - from) != wanted) continue;
         if (responses) scope_http1_keep_newest(feeding->http);
-        feeding->side->state = START;
+        feeding->side->state = SCOPE_HTTP1_START;
         return from;
     }
     return length;
@@ -343,49 +250,52 @@ static size_t eat(struct feeding *feeding, const char *at, size_t length)
 {
     struct scope_http1_side *side = feeding->side;
     size_t used, from = 0;
-    switch ((enum state)side->state) {
-    case START:
+    bool is_bad = false;
+    switch ((enum scope_http1_state)side->state) {
+    case SCOPE_HTTP1_START:
         if (feeding->http->requests != 0 && (*at == '\r' || *at == '\n')) return 1;
-        side->state = HEAD;
+        side->state = SCOPE_HTTP1_HEAD;
         side->started_ns = feeding->time_ns;
         return 0;
-    case HEAD:
+    case SCOPE_HTTP1_HEAD:
         return eat_head(feeding, at, length);
-    case HEAD_CUT:
+    case SCOPE_HTTP1_HEAD_CUT:
         used = head_end(at, length, &from);
         if (used == 0) {
             lose(feeding);
             return length;
         }
-        side->state = side->remaining != 0 ? BODY : START;
+        side->state = side->remaining != 0 ? SCOPE_HTTP1_BODY : SCOPE_HTTP1_START;
         return used;
-    case BODY:
-    case CHUNK_DATA:
+    case SCOPE_HTTP1_BODY:
+    case SCOPE_HTTP1_CHUNK_DATA:
         side->may_lack_body = false;
         used = side->remaining < length ? (size_t)side->remaining : length;
         side->remaining -= used;
-        if (side->remaining == 0) side->state = side->state == BODY ? START : CHUNK_END;
+        if (side->remaining == 0) side->state = side->state == SCOPE_HTTP1_BODY ? SCOPE_HTTP1_START : SCOPE_HTTP1_CHUNK_END;
         return used;
-    case CHUNK_SIZE:
-        return eat_chunk_size(feeding, at, length);
-    case CHUNK_END:
+    case SCOPE_HTTP1_CHUNK_SIZE:
+        used = scope_chunk_size(side, at, length, &is_bad);
+        if (is_bad) lose(feeding);
+        return used;
+    case SCOPE_HTTP1_CHUNK_END:
         if (*at == '\r') return 1;
         if (*at != '\n') {
             lose(feeding);
             return length;
         }
-        side->state = CHUNK_SIZE;
+        side->state = SCOPE_HTTP1_CHUNK_SIZE;
         side->digits = 0;
         side->in_extension = false;
         return 1;
-    case TRAILERS:
-        return eat_trailers(side, at, length);
-    case CHUNKS_LOST:
-        return find_last_chunk(side, at, length);
-    case LOST:
+    case SCOPE_HTTP1_TRAILERS:
+        return scope_chunk_trailers(side, at, length);
+    case SCOPE_HTTP1_CHUNKS_LOST:
+        return scope_chunk_find_last(side, at, length);
+    case SCOPE_HTTP1_LOST:
         return feeding->http->requests != 0 ? find_next_head(feeding, at, length) : length;
-    case UNTIL_CLOSE:
-    case TUNNEL:
+    case SCOPE_HTTP1_UNTIL_CLOSE:
+    case SCOPE_HTTP1_TUNNEL:
         return length;
     }
     return length;
@@ -404,8 +314,8 @@ static void eat_all(struct feeding *feeding, struct scope_slice bytes)
 static void skip(struct feeding *feeding, uint64_t length)
 {
     struct scope_http1_side *side = feeding->side;
-    switch ((enum state)side->state) {
-    case HEAD: {
+    switch ((enum scope_http1_state)side->state) {
+    case SCOPE_HTTP1_HEAD: {
         char *held = side->held;
         size_t held_length = side->held_length;
         side->held = NULL;
@@ -414,37 +324,37 @@ static void skip(struct feeding *feeding, uint64_t length)
         else lose(feeding);
         scope_memory_give(feeding->sink->memory, held);
         if (feeding->verdict != SCOPE_HTTP1_IS) break;
-        if (side->state == START || side->state == BODY) side->state = HEAD_CUT;
-        else if (side->state == CHUNK_SIZE) side->state = CHUNKS_LOST;
-        else if (side->state == UNTIL_CLOSE && feeding->http->requests == 2 - feeding->direction) side->state = LOST;
+        if (side->state == SCOPE_HTTP1_START || side->state == SCOPE_HTTP1_BODY) side->state = SCOPE_HTTP1_HEAD_CUT;
+        else if (side->state == SCOPE_HTTP1_CHUNK_SIZE) side->state = SCOPE_HTTP1_CHUNKS_LOST;
+        else if (side->state == SCOPE_HTTP1_UNTIL_CLOSE && feeding->http->requests == 2 - feeding->direction) side->state = SCOPE_HTTP1_LOST;
         break;
     }
-    case BODY:
-    case CHUNK_DATA:
+    case SCOPE_HTTP1_BODY:
+    case SCOPE_HTTP1_CHUNK_DATA:
         side->may_lack_body = false;
         if (length <= side->remaining) {
             side->remaining -= length;
-            if (side->remaining == 0) side->state = side->state == BODY ? START : CHUNK_END;
-        } else if (side->state == BODY) {
+            if (side->remaining == 0) side->state = side->state == SCOPE_HTTP1_BODY ? SCOPE_HTTP1_START : SCOPE_HTTP1_CHUNK_END;
+        } else if (side->state == SCOPE_HTTP1_BODY) {
             lose(feeding);
         } else {
-            side->state = CHUNKS_LOST;
+            side->state = SCOPE_HTTP1_CHUNKS_LOST;
         }
         break;
-    case CHUNK_SIZE:
-    case CHUNK_END:
-    case TRAILERS:
-        side->state = CHUNKS_LOST;
+    case SCOPE_HTTP1_CHUNK_SIZE:
+    case SCOPE_HTTP1_CHUNK_END:
+    case SCOPE_HTTP1_TRAILERS:
+        side->state = SCOPE_HTTP1_CHUNKS_LOST;
         break;
-    case START:
-    case HEAD_CUT:
+    case SCOPE_HTTP1_START:
+    case SCOPE_HTTP1_HEAD_CUT:
         if (feeding->http->requests == 0) feeding->verdict = SCOPE_HTTP1_IS_NOT;
         else lose(feeding);
         break;
-    case CHUNKS_LOST:
-    case UNTIL_CLOSE:
-    case TUNNEL:
-    case LOST:
+    case SCOPE_HTTP1_CHUNKS_LOST:
+    case SCOPE_HTTP1_UNTIL_CLOSE:
+    case SCOPE_HTTP1_TUNNEL:
+    case SCOPE_HTTP1_LOST:
         break;
     }
 }
@@ -454,13 +364,13 @@ static void resynchronise(struct feeding *feeding, struct scope_slice head)
 {
     struct scope_http1_side *side = feeding->side;
     bool responses = feeding->http->requests == 2 - feeding->direction;
-    bool waits = side->state == LOST || side->state == CHUNKS_LOST || side->state == HEAD_CUT;
-    bool absent = side->state == BODY && side->may_lack_body;
+    bool waits = side->state == SCOPE_HTTP1_LOST || side->state == SCOPE_HTTP1_CHUNKS_LOST || side->state == SCOPE_HTTP1_HEAD_CUT;
+    bool absent = side->state == SCOPE_HTTP1_BODY && side->may_lack_body;
     if (!waits && !absent) return;
     enum scope_http1_start looks = scope_http1_looks(head.at, head.length);
     if (looks != (responses ? SCOPE_HTTP1_RESPONSE : SCOPE_HTTP1_REQUEST)) return;
-    if (side->state == LOST && responses) scope_http1_keep_newest(feeding->http);
-    side->state = START;
+    if (side->state == SCOPE_HTTP1_LOST && responses) scope_http1_keep_newest(feeding->http);
+    side->state = SCOPE_HTTP1_START;
 }
 
 enum scope_http1_verdict scope_http1_feed(struct scope_http1 *http, enum scope_http1_direction direction,
@@ -475,7 +385,7 @@ enum scope_http1_verdict scope_http1_feed(struct scope_http1 *http, enum scope_h
         .verdict = http->requests != 0 ? SCOPE_HTTP1_IS : SCOPE_HTTP1_UNDECIDED,
     };
     if (http->requests != 0) resynchronise(&feeding, piece.head);
-    else if (feeding.side->state == LOST) feeding.side->state = START;
+    else if (feeding.side->state == SCOPE_HTTP1_LOST) feeding.side->state = SCOPE_HTTP1_START;
     eat_all(&feeding, piece.head);
     if (piece.gap != 0 && feeding.verdict < SCOPE_HTTP1_IS_NOT) skip(&feeding, piece.gap);
     eat_all(&feeding, piece.tail);
@@ -486,10 +396,10 @@ void scope_http1_gap(struct scope_http1 *http, struct scope_memory *memory)
 {
     scope_http1_requests_lost(http);
     for (int i = 0; i < 2; i++) {
-        if (http->sides[i].state == TUNNEL) continue;
+        if (http->sides[i].state == SCOPE_HTTP1_TUNNEL) continue;
         drop_held(&http->sides[i], memory);
-        if (http->requests != 0) http->sides[i].state = LOST;
-        else http->sides[i].state = START;
+        if (http->requests != 0) http->sides[i].state = SCOPE_HTTP1_LOST;
+        else http->sides[i].state = SCOPE_HTTP1_START;
     }
 }
 
