@@ -203,7 +203,10 @@ function create(
   if (!options) return net.createServer(socketOptions, accept)
   const server = tls.createServer({ ...readServerTls(options), ...socketOptions }, accept)
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-    refused(`${bracketed(socket.remoteAddress)}:${socket.remotePort ?? 0}`, tlsFailure(error))
+    const { remoteAddress: host, remotePort } = socket
+    const peer =
+      host === undefined ? 'a peer that is gone' : `${bracketed(host)}:${remotePort ?? 0}`
+    refused(peer, tlsFailure(error))
   })
   return server
 }

@@ -155,5 +155,6 @@ const NO_TLS = new Set(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_HTTP_REQUEST'])
 export function tlsFailure(error: Error): string {
   const { code = '', reason, message } = error as NodeJS.ErrnoException & { reason?: string }
   if (NO_TLS.has(code)) return 'it does not speak TLS'
+  if (code === 'ECONNRESET') return 'it broke off; perhaps it does not trust the certificate'
   return reason ?? message.trim().split('\n')[0] ?? message
 }
