@@ -79,7 +79,7 @@ export const s3Options = z
     endpoint: z
       .url({ protocol: /^https?$/ })
       .optional()
-      .meta({ examples: ['http://127.0.0.1:9000'] })
+      .meta({ unit: 'URL', examples: ['http://127.0.0.1:9000'] })
       .describe('The server, if it is not AWS: `https://host:port`.'),
     region: z
       .string()
