@@ -54,7 +54,10 @@ if [ ! -e $library ] || [ -n "$(find native -name '*.[ch]' -newer $library -prin
   else touch $library; fi
 fi
 case "${1:-}" in
-  test) debian jq socat netcat-openbsd zstd openssl collectd-core radosgw ceph-mon ceph-osd ceph-common ;;
+  test)
+    debian jq socat netcat-openbsd zstd openssl curl nginx-light redis-server collectd-core \
+      radosgw ceph-mon ceph-osd ceph-common
+    ;;
   bench)
     debian jq socat rsyslog libivykis0 libnet1 libpcre3 libjson-c5
     # Debian will not have two syslog daemons installed at once; this one is only unpacked.

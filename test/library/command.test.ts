@@ -47,9 +47,9 @@ t.test('a first word that is no verb is a program to run', { skip }, async t => 
   })
 })
 
-t.test('a preload that is there stays, in front', { skip }, async t => {
-  const other = '/lib/x86_64-linux-gnu/libm.so.6'
-  if (!existsSync(other)) return t.skip('no second library to preload')
+const other = '/lib/x86_64-linux-gnu/libm.so.6'
+const noOther = existsSync(other) ? false : 'no second library to preload'
+t.test('a preload that is there stays, in front', { skip: skip || noOther }, async t => {
   t.match(await scope(['run', 'sh', '-c', 'echo $LD_PRELOAD'], { LD_PRELOAD: other }), {
     stdout: `${other}:${LIBRARY}\n`,
   })
@@ -113,7 +113,7 @@ t.test(
       ['/usr/bin/gcc', '-static', '-o', program, join(directory, 'still.c')],
       environment(),
     )
-    if (built.status !== 0) return t.skip('nothing can be linked statically here')
+    t.equal(built.status, 0, built.stderr)
     t.match(await scope(['run', program]), {
       status: 6,
       stderr: /runs, but can't be looked into: it is statically linked/,
