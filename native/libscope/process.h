@@ -25,4 +25,7 @@ void scope_name_of_user(uint32_t uid, char *name, size_t room);
 /** What the process uses now; what can't be told is -1. */
 void scope_process_sample_take(struct scope_process_sample *);
 
+/** Has every other thread of the process ended? Only told by /proc. `status`: the first thread's. */
+bool scope_process_is_over(int *status);
+
 #endif

@@ -1,6 +1,7 @@
 /* The reporter's thread, its start and its end; see reporter.h. */
 #include "reporter.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -178,11 +179,32 @@ static void sleep_until(enum scope_sleep how, uint64_t now, uint64_t until, uint
     __atomic_store_n(sleeping, SCOPE_AWAKE, __ATOMIC_RELAXED);
 }
 
+/**
+ * libc ends the process with its last thread, by exit(), and counts threads for that: ours must not
+ * count, or a program whose threads have all ended would go on for ever.
+ */
+static unsigned *thread_count;
+
+static void leave_count(void) {
+    if (thread_count && __atomic_load_n(thread_count, __ATOMIC_RELAXED) > 1)
+        __atomic_fetch_sub(thread_count, 1, __ATOMIC_RELAXED);
+}
+
+/** Threads that end past libc are not counted at all; then we are what is left. */
+static void end_if_alone(struct run *run) {
+    int status;
+    if (!scope_process_is_over(&status))
+        return;
+    answer(run, __atomic_load_n(&state.asked, __ATOMIC_RELAXED));
+    syscall(SYS_exit, status); /* of this thread; the process ends with the status of its last one */
+}
+
 static void *reporter(void *unused) {
     (void)unused;
     static struct run run;
     memset(&run, 0, sizeof run);
     scope_capture_disown_thread();
+    leave_count();
     prctl(PR_SET_NAME, "scopeline");
     scope_descriptor_separate(scope_outputs_use_console(with.configuration));
     if (!begin(&run)) {
@@ -207,6 +229,8 @@ static void *reporter(void *unused) {
             until = send;
         if (run.next_idle_ns && run.next_idle_ns < until)
             until = run.next_idle_ns;
+        if (empty == EMPTY_ROUNDS || (empty > EMPTY_ROUNDS && now - run.last_activity_ns > MS * 1000u))
+            end_if_alone(&run);
         if (empty >= EMPTY_ROUNDS)
             sleep_until(SCOPE_SLEEPS, now, until, asked);
         else if (fullest < SCOPE_SLOT_DATA / 2)
@@ -220,6 +244,8 @@ static void *reporter(void *unused) {
 void scope_reporter_prepare(const struct scope_reporter_setup *setup) {
     with = *setup;
     memset(&state, 0, sizeof state);
+    if (!thread_count)
+        thread_count = dlsym(RTLD_DEFAULT, "__nptl_nthreads");
     state.pid = getpid();
     scope_reporter_settled = false;
     /* Whoever publishes a record while this is set calls scope_reporter_chance(). */
@@ -301,6 +327,20 @@ void scope_reporter_now_or_never(void) {
 }
 
 /* ---- its end ---- */
+
+void scope_reporter_flush_blind(void) {
+    if (!with.ring || !__atomic_load_n(&state.started, __ATOMIC_ACQUIRE))
+        return;
+    uint32_t wanted = __atomic_add_fetch(&state.asked, 1, __ATOMIC_SEQ_CST);
+    /* No clock either: some tens of milliseconds, in which the reporter comes by at least once. */
+    for (uint32_t turn = 0; turn < 1000000 && (int32_t)(__atomic_load_n(&state.answered, __ATOMIC_ACQUIRE) - wanted) < 0; turn++) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#else
+        __asm__ volatile("yield");
+#endif
+    }
+}
 
 bool scope_reporter_flush(void) {
     if (!with.ring || state.pid != getpid())

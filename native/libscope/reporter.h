@@ -40,4 +40,7 @@ void scope_reporter_now_or_never(void);
  */
 bool scope_reporter_flush(void);
 
+/** The same for a program in a sandbox: makes no system call, so it can't wake the reporter, and waits only shortly. */
+void scope_reporter_flush_blind(void);
+
 #endif

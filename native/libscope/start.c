@@ -85,6 +85,10 @@ static void after_fork_child(void) {
 }
 
 static void before_exit(void) {
+    if (scope_capture_sandboxed()) {
+        scope_reporter_flush_blind();
+        return;
+    }
     scope_capture_process_exit(0);
     scope_reporter_flush();
 }
@@ -162,8 +166,12 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 
 /** exit() and the return from main come here, after what the program itself registered for its end. */
 __attribute__((destructor)) static void end(void) {
-    if (!configuration || !ring || scope_capture_sandboxed())
+    if (!configuration || !ring)
         return;
+    if (scope_capture_sandboxed()) {
+        scope_reporter_flush_blind();
+        return;
+    }
     int saved = errno;
     scope_capture_process_exit(0);
     scope_capture_finish();
