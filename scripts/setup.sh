@@ -46,7 +46,7 @@ if [ ! -e $addon ] || [ -n "$(find native/engine native/addon binding.gyp -newer
   fi
 fi
 library=build/libscope.so
-if [ ! -e $library ] || [ -n "$(find native -name '*.[ch]' -newer $library -print -quit)" ]; then
+if [ ! -e $library ] || [ -n "$(find native/wire native/capture native/report native/libscope native/Makefile -type f -newer $library -print -quit)" ]; then
   debian gcc make libyaml-dev libpcre2-dev
   say "building the library"
   if ! make --silent -C native libscope >/dev/null 2>&1; then
@@ -57,6 +57,8 @@ case "${1:-}" in
   test)
     debian jq socat netcat-openbsd zstd openssl curl nginx-light redis-server collectd-core \
       radosgw ceph-mon ceph-osd ceph-common
+    make --silent -C native/capture tests >/dev/null 2>&1 ||
+      say "the programs that test the library were not built (make -C native/capture tests tells why)"
     ;;
   bench)
     debian jq socat rsyslog libivykis0 libnet1 libpcre3 libjson-c5

@@ -8,7 +8,7 @@
 #include "../report/report.h"
 
 /** Version of the library, as the start message tells it. */
-#define SCOPE_LIBRARY_VERSION "scopeline-0.3.0"
+#define SCOPE_LIBRARY_VERSION "scopeline-" SCOPE_VERSION
 
 struct scope_facts {
     uint32_t pid, parent_pid, uid, gid;
