@@ -84,7 +84,8 @@ function refuseWhatIsMissing(options: RunOptions): void {
 
 /** The program's environment: ours, the preload behind one that is there already, and what the flags say. */
 function environment(io: Io, options: RunOptions): Record<string, string | undefined> {
-  const library = findLibrary(options.librarypath)
+  const { librarypath } = options
+  const library = findLibrary(librarypath)
   if (/[\s:]/.test(library))
     throw new CommandError(
       `${library}: a path with spaces or colons can't be preloaded; "scope extract" the library to another place and give it with --librarypath`,
