@@ -474,10 +474,10 @@ t.test('a user’s expression runs in linear time and knows what it needs', asyn
     '<a><ab>',
   )
   t.equal(linearRegex('(a+)+$').test(`${'a'.repeat(1024 * 1024)}b`), false)
-  const many = 'xab '.repeat(1 << 16)
+  const many = 'xab '.repeat(1 << 13)
   t.equal(
     linearRegex('x[a-z0-9]+').ranges(many)?.length,
-    1 << 16,
+    1 << 13,
     'many short matches are no matter',
   )
   t.equal(
